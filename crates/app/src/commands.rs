@@ -1,0 +1,56 @@
+//! What can be done: one file per use case.
+
+mod authenticate;
+mod create_account;
+mod create_api_key;
+mod create_session;
+mod create_webhook;
+mod delete_webhook;
+mod idempotency;
+mod record_outcome;
+mod send_message;
+mod session_wishes;
+
+use std::sync::Arc;
+
+pub use authenticate::{AuthenticateError, Caller};
+pub use create_account::{CreateAccountError, CreatedAccount, NewAccount};
+pub use create_api_key::{CreatedApiKey, NewApiKey};
+pub use create_session::{CreateSessionError, NewSession};
+pub use create_webhook::{CreateWebhookError, CreatedWebhook, NewWebhook, WEBHOOKS_MAX};
+pub use delete_webhook::DeleteWebhookError;
+pub use idempotency::{Idempotency, IdempotencyError, Once, Repeatable, StoredAnswer};
+pub use record_outcome::{Outcomes, inbound_message_id};
+pub use send_message::{NewMessage, SendMessageError};
+pub use session_wishes::{SessionWish, SessionWishError};
+use waxwing_domain::{AccountId, Network, SessionId};
+
+use crate::{
+    execute::CommandPorts,
+    id_source::IdSource,
+    ports::{Entropy, PortError, Records},
+    queries,
+    views::SessionView,
+};
+
+/// The use cases that change something.
+#[derive(Clone)]
+pub struct Commands {
+    /// Journal, encryption, clock.
+    pub ports: CommandPorts,
+    /// Read models, for what a use case has to know beyond its own stream.
+    pub records: Arc<dyn Records>,
+    /// Randomness of keys and secrets.
+    pub entropy: Arc<dyn Entropy>,
+    /// New ids.
+    pub ids: Arc<IdSource>,
+    /// Which WhatsApp this process serves.
+    pub network: Network,
+}
+
+impl Commands {
+    /// The session as it stands: the row, else its stream. `None` when it is not there or was deleted.
+    async fn session(&self, account: AccountId, id: SessionId) -> Result<Option<SessionView>, PortError> {
+        queries::session(&self.ports, &*self.records, account, id).await
+    }
+}

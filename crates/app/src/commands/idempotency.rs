@@ -1,0 +1,183 @@
+//! A repeated request has one effect: the answer is claimed together with the commit.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use waxwing_domain::AccountId;
+
+use super::Commands;
+use crate::{
+    keys,
+    ports::{Claim, ClaimKey, PortError, Sealed},
+};
+
+/// How long an answer is kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// The `Idempotency-Key` of a request, with what makes a repetition recognisable.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// The key: 1 to 255 visible ASCII characters.
+    pub key: String,
+    /// The route, as documented.
+    pub route: &'static str,
+    /// Hash of the raw body.
+    pub fingerprint: [u8; 32],
+}
+
+/// Why a request cannot be repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum IdempotencyError {
+    /// The key was used with another body.
+    #[error("the idempotency key was used before with another body")]
+    Conflict,
+    /// The engine failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// What the first request was answered, less any secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredAnswer {
+    fingerprint: String,
+    /// The first status.
+    pub status: u16,
+    /// The first body.
+    pub body: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SealedAnswer {
+    key_id: String,
+    bytes: Vec<u8>,
+}
+
+impl Idempotency {
+    /// For a request with this key, route and body.
+    pub fn new(key: String, route: &'static str, body: &[u8]) -> Self {
+        Self { key, route, fingerprint: Sha256::digest(body).into() }
+    }
+
+    fn fingerprint_hex(&self) -> String {
+        self.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Commands {
+    fn idempotency_claim_key(&self, account: AccountId, idempotency: &Idempotency) -> ClaimKey {
+        keys::idempotency_claim(&*self.ports.secrets, account, idempotency.route, &idempotency.key)
+    }
+
+    /// What an earlier request with the same key was answered.
+    pub async fn answered_before(
+        &self,
+        account: AccountId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<StoredAnswer>, IdempotencyError> {
+        let key = self.idempotency_claim_key(account, idempotency);
+        match self.ports.journal.claim(&key).await? {
+            Some(value) => self.stored_answer(account, idempotency, &key, &value).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the answer that the holder of the claim left.
+    pub(super) async fn stored_answer(
+        &self,
+        account: AccountId,
+        idempotency: &Idempotency,
+        key: &ClaimKey,
+        value: &[u8],
+    ) -> Result<StoredAnswer, IdempotencyError> {
+        let corrupt = |_| PortError::Corrupt("stored answer cannot be read".to_owned());
+        let sealed: SealedAnswer = serde_json::from_slice(value).map_err(corrupt)?;
+        let sealed = Sealed { key_id: sealed.key_id, bytes: sealed.bytes };
+        let plain = self.ports.secrets.open(account, key.0.as_bytes(), &sealed).await?;
+        let answer: StoredAnswer = serde_json::from_slice(&plain).map_err(corrupt)?;
+        match answer.fingerprint == idempotency.fingerprint_hex() {
+            true => Ok(answer),
+            false => Err(IdempotencyError::Conflict),
+        }
+    }
+
+    /// The claim that keeps an answer for 24 hours.
+    pub(super) async fn answer_claim(
+        &self,
+        account: AccountId,
+        idempotency: &Idempotency,
+        status: u16,
+        body: String,
+        now: Timestamp,
+    ) -> Result<Claim, PortError> {
+        let key = self.idempotency_claim_key(account, idempotency);
+        let answer = StoredAnswer { fingerprint: idempotency.fingerprint_hex(), status, body };
+        let plain = serde_json::to_vec(&answer).map_err(|error| PortError::Corrupt(error.to_string()))?;
+        let sealed = self.ports.secrets.seal(account, key.0.as_bytes(), &plain).await?;
+        let value = serde_json::to_vec(&SealedAnswer { key_id: sealed.key_id, bytes: sealed.bytes })
+            .map_err(|error| PortError::Corrupt(error.to_string()))?;
+        let expires_at = Some(now.checked_add(KEPT).unwrap_or(Timestamp::MAX));
+        Ok(Claim::Take { key, value, expires_at })
+    }
+}
+
+/// The key of a request together with how its answer is written: what a repetition has to be told.
+pub struct Repeatable<'a, T> {
+    /// The key.
+    pub idempotency: Idempotency,
+    /// Status and body of the answer, without any secret.
+    pub answer: &'a (dyn Fn(&T) -> (u16, String) + Send + Sync),
+}
+
+/// The first time, or again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Once<T> {
+    /// It was done now.
+    Done(T),
+    /// It was done before; this was the answer.
+    Repeated(StoredAnswer),
+}
+
+impl Commands {
+    /// The claim for the answer, where the request can be repeated.
+    pub(super) async fn claims_for<T>(
+        &self,
+        account: AccountId,
+        repeatable: Option<&Repeatable<'_, T>>,
+        result: &T,
+        now: Timestamp,
+    ) -> Result<Vec<Claim>, PortError> {
+        let Some(Repeatable { idempotency, answer }) = repeatable else { return Ok(Vec::new()) };
+        let (status, body) = answer(result);
+        Ok(vec![self.answer_claim(account, idempotency, status, body, now).await?])
+    }
+
+    /// What was answered before, where the request can be repeated and was made before.
+    pub(super) async fn repeated<T>(
+        &self,
+        account: AccountId,
+        repeatable: Option<&Repeatable<'_, T>>,
+    ) -> Result<Option<StoredAnswer>, IdempotencyError> {
+        match repeatable {
+            Some(repeatable) => self.answered_before(account, &repeatable.idempotency).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Who lost the race for a claim: a repetition of the same request, or `None` when the claim is about something else.
+    pub(super) async fn repeated_in_flight<T>(
+        &self,
+        account: AccountId,
+        repeatable: Option<&Repeatable<'_, T>>,
+        key: &ClaimKey,
+        value: &[u8],
+    ) -> Result<Option<StoredAnswer>, IdempotencyError> {
+        match repeatable {
+            Some(Repeatable { idempotency, .. })
+                if self.idempotency_claim_key(account, idempotency) == *key =>
+            {
+                self.stored_answer(account, idempotency, key, value).await.map(Some)
+            },
+            _ => Ok(None),
+        }
+    }
+}

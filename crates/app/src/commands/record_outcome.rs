@@ -1,0 +1,151 @@
+//! What the session host learned from WhatsApp, as commands.
+
+use jiff::Timestamp;
+use waxwing_domain::{
+    AccountId, MessageId, Person, SessionId,
+    message::{Message, MessageCommand, MessageError, ReceiveMessage, RecordReceipt},
+    session::{Session, SessionCommand, SessionError, SessionStatus},
+};
+
+use crate::{
+    execute::{Cause, CommandPorts, ExecuteError, Execution},
+    ports::PortError,
+};
+
+/// The use cases of a session host: it is the only writer of a message's outcome.
+#[derive(Clone)]
+pub struct Outcomes {
+    /// Journal, encryption, clock.
+    pub ports: CommandPorts,
+}
+
+/// The id of a message that came in: always the same for the same message, so that one conditional put deduplicates.
+pub fn inbound_message_id(
+    session: SessionId,
+    chat: &Person,
+    from: &Person,
+    whatsapp_id: &str,
+    at: Timestamp,
+) -> MessageId {
+    let unix_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+    let (session, chat, from) = (session.to_string(), chat.jid.to_string(), from.jid.to_string());
+    MessageId::derived(
+        unix_ms,
+        &[session.as_bytes(), chat.as_bytes(), from.as_bytes(), whatsapp_id.as_bytes()],
+    )
+}
+
+impl Outcomes {
+    async fn on_message(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        command: MessageCommand,
+        fresh: bool,
+    ) -> Result<(), PortError> {
+        let (text, cause) = (id.to_string(), Cause::system());
+        let execution =
+            Execution::<Message> { account, id: &text, command, fresh, claims: Vec::new(), cause: &cause };
+        match self.ports.execute(execution).await {
+            Ok(_) => Ok(()),
+            Err(ExecuteError::Refused(MessageError::NotFound)) => Err(PortError::NotFound(text)),
+            // What the network says cannot be refused: it is recorded, or it was recorded before.
+            Err(ExecuteError::Refused(refusal)) => Err(PortError::Corrupt(format!("{text}: {refusal}"))),
+            Err(ExecuteError::ClaimTaken(..)) => Err(PortError::Conflict(text)),
+            Err(ExecuteError::Port(error)) => Err(error),
+        }
+    }
+
+    /// A message came in, or the owner's phone sent one. Durable when this returns; a second time changes nothing.
+    pub async fn received(
+        &self,
+        account: AccountId,
+        message: ReceiveMessage,
+    ) -> Result<MessageId, PortError> {
+        let id = inbound_message_id(
+            message.session_id,
+            &message.chat,
+            &message.from,
+            &message.whatsapp_id,
+            message.at,
+        );
+        self.on_message(account, id, MessageCommand::Receive(message), true).await?;
+        Ok(id)
+    }
+
+    /// WhatsApp acknowledged a message.
+    pub async fn sent(&self, account: AccountId, id: MessageId, at: Timestamp) -> Result<(), PortError> {
+        self.on_message(account, id, MessageCommand::RecordServerAck { at }, false).await
+    }
+
+    /// A receipt came.
+    pub async fn receipt(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        receipt: RecordReceipt,
+    ) -> Result<(), PortError> {
+        self.on_message(account, id, MessageCommand::RecordReceipt(receipt), false).await
+    }
+
+    /// A message cannot be sent.
+    pub async fn failed(
+        &self,
+        account: AccountId,
+        id: MessageId,
+        code: &str,
+        detail: &str,
+        at: Timestamp,
+    ) -> Result<(), PortError> {
+        let command = MessageCommand::Fail { code: code.to_owned(), detail: detail.to_owned(), at };
+        self.on_message(account, id, command, false).await
+    }
+
+    async fn on_session(
+        &self,
+        account: AccountId,
+        id: SessionId,
+        command: SessionCommand,
+    ) -> Result<(), PortError> {
+        let (text, cause) = (id.to_string(), Cause::system());
+        let execution = Execution::<Session> {
+            account,
+            id: &text,
+            command,
+            fresh: false,
+            claims: Vec::new(),
+            cause: &cause,
+        };
+        match self.ports.execute(execution).await {
+            // A session that was deleted meanwhile needs no record.
+            Ok(_) | Err(ExecuteError::Refused(SessionError::NotFound)) => Ok(()),
+            Err(ExecuteError::Refused(refusal)) => Err(PortError::Corrupt(format!("{text}: {refusal}"))),
+            Err(ExecuteError::ClaimTaken(..)) => Err(PortError::Conflict(text)),
+            Err(ExecuteError::Port(error)) => Err(error),
+        }
+    }
+
+    /// A phone linked the session.
+    pub async fn paired(
+        &self,
+        account: AccountId,
+        id: SessionId,
+        me: Person,
+        platform: String,
+        at: Timestamp,
+    ) -> Result<(), PortError> {
+        self.on_session(account, id, SessionCommand::RecordPairing { me, platform, at }).await
+    }
+
+    /// The session does something else now.
+    pub async fn session_status(
+        &self,
+        account: AccountId,
+        id: SessionId,
+        status: SessionStatus,
+        reason: Option<String>,
+        at: Timestamp,
+    ) -> Result<(), PortError> {
+        self.on_session(account, id, SessionCommand::RecordStatus { status, reason, at }).await
+    }
+}

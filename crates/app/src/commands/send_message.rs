@@ -1,0 +1,137 @@
+//! Accept a message for sending.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::{SignedDuration, Timestamp};
+use waxwing_domain::{
+    AccountId, Content, Jid, MessageId, Person, Secret, SessionId,
+    message::{Message, MessageCommand, MessageError, MessageEvent, QueueMessage},
+    session::SessionStatus,
+};
+
+use super::{
+    Commands,
+    idempotency::{IdempotencyError, Once, Repeatable},
+};
+use crate::{
+    execute::{Cause, ExecuteError, Execution},
+    ports::{Entropy, EntropyExt, PortError},
+    views::{MessageView, SessionView},
+};
+
+/// How long a message waits to be sent when nothing else is said.
+const EXPIRES_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a caller wants to send.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// Who sends.
+    pub session_id: SessionId,
+    /// Who receives.
+    pub to: Jid,
+    /// What.
+    pub content: Content,
+    /// Given up at this time; 24 hours from now when absent.
+    pub expires_at: Option<Timestamp>,
+    /// Echoed in every event.
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Why a message was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum SendMessageError {
+    /// The session does not exist, or is another tenant's.
+    #[error("there is no such session")]
+    NoSuchSession,
+    /// The session was unlinked: nothing can be sent until it is paired again.
+    #[error("the session is logged out; pair it again before sending")]
+    SessionLoggedOut,
+    /// It would be over before it was accepted.
+    #[error("expires_at is in the past")]
+    ExpiresInThePast,
+    /// The content is not valid.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// See [`IdempotencyError`].
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
+    /// The engine failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl Commands {
+    /// Accepts a message: it is durable when this returns, and everything else follows from the feed.
+    pub async fn send_message(
+        &self,
+        account: AccountId,
+        new: NewMessage,
+        repeatable: Option<Repeatable<'_, MessageView>>,
+        cause: &Cause,
+    ) -> Result<Once<MessageView>, SendMessageError> {
+        if let Some(answer) = self.repeated(account, repeatable.as_ref()).await? {
+            return Ok(Once::Repeated(answer));
+        }
+        let session = self.session(account, new.session_id).await?.ok_or(SendMessageError::NoSuchSession)?;
+        if session.status == SessionStatus::LoggedOut {
+            return Err(SendMessageError::SessionLoggedOut);
+        }
+        let (id, queue) = self.queue_message(session, new)?;
+        let event = MessageEvent::from_queue(queue.clone())?;
+        let view = MessageView::after(None, id, event, queue.at).ok_or(MessageError::NotFound)?;
+        let claims = self.claims_for(account, repeatable.as_ref(), &view, queue.at).await?;
+        let text = id.to_string();
+        let execution = Execution::<Message> {
+            account,
+            id: &text,
+            command: MessageCommand::Queue(queue),
+            fresh: true,
+            claims,
+            cause,
+        };
+        match self.ports.execute(execution).await {
+            Ok(_) => Ok(Once::Done(view)),
+            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
+            Err(ExecuteError::Port(error)) => Err(error.into()),
+            Err(ExecuteError::ClaimTaken(key, value)) => {
+                match self.repeated_in_flight(account, repeatable.as_ref(), &key, &value).await? {
+                    Some(answer) => Ok(Once::Repeated(answer)),
+                    None => Err(PortError::Conflict("an unexpected claim is taken".to_owned()).into()),
+                }
+            },
+        }
+    }
+
+    fn queue_message(
+        &self,
+        session: SessionView,
+        new: NewMessage,
+    ) -> Result<(MessageId, QueueMessage), SendMessageError> {
+        let (unix_ms, random) = self.ids.parts();
+        let now = self.ports.clock.now();
+        let expires_at =
+            new.expires_at.unwrap_or_else(|| now.checked_add(EXPIRES_AFTER).unwrap_or(Timestamp::MAX));
+        if expires_at <= now {
+            return Err(SendMessageError::ExpiresInThePast);
+        }
+        let secret: [u8; 32] = self.entropy.bytes();
+        let queue = QueueMessage {
+            session_id: new.session_id,
+            from: session.me,
+            to: Person::from_jid(new.to),
+            whatsapp_id: new_whatsapp_id(&*self.entropy),
+            message_secret: Secret(STANDARD.encode(secret)),
+            content: new.content,
+            expires_at,
+            metadata: new.metadata,
+            at: now,
+        };
+        Ok((MessageId::new(unix_ms, random), queue))
+    }
+}
+
+/// A message id of the form that WhatsApp Web makes: `3EB0` and 18 hexadecimal digits.
+/// Source: `generateMessageIDV2` in Baileys, `GenerateMessageID` in whatsmeow.
+fn new_whatsapp_id(entropy: &dyn Entropy) -> String {
+    let random: [u8; 9] = entropy.bytes();
+    random.iter().fold(String::from("3EB0"), |id, byte| format!("{id}{byte:02X}"))
+}

@@ -1,0 +1,76 @@
+//! Start, stop, restart, log out and delete a session. Each is a wish: the session's host makes it so.
+
+use waxwing_domain::{
+    AccountId, SessionId,
+    session::{Session, SessionCommand, SessionError},
+};
+
+use super::Commands;
+use crate::{
+    execute::{Cause, ExecuteError, Execution},
+    keys,
+    ports::{Claim, PortError},
+};
+
+/// What should become of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionWish {
+    /// Run.
+    Start,
+    /// Stand still.
+    Stop,
+    /// Connect anew.
+    Restart,
+    /// Unlink from the phone.
+    Logout,
+    /// Be gone.
+    Delete,
+}
+
+/// Why a wish was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionWishError {
+    /// See [`SessionError`].
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The engine failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl Commands {
+    /// Records what should become of a session.
+    pub async fn wish_session(
+        &self,
+        account: AccountId,
+        id: SessionId,
+        wish: SessionWish,
+        cause: &Cause,
+    ) -> Result<(), SessionWishError> {
+        let session = self.session(account, id).await?.ok_or(SessionError::NotFound)?;
+        let at = self.ports.clock.now();
+        let command = match wish {
+            SessionWish::Start => SessionCommand::Start { at },
+            SessionWish::Stop => SessionCommand::Stop { at },
+            SessionWish::Restart => SessionCommand::Restart { at },
+            SessionWish::Logout => SessionCommand::Logout { at },
+            SessionWish::Delete => SessionCommand::Delete { at },
+        };
+        // A deleted session gives its name back.
+        let key = keys::session_name_claim(&*self.ports.secrets, account, &session.name);
+        let claims = match wish {
+            SessionWish::Delete => vec![Claim::Release { key }],
+            _ => Vec::new(),
+        };
+        let text = id.to_string();
+        let execution = Execution::<Session> { account, id: &text, command, fresh: false, claims, cause };
+        match self.ports.execute(execution).await {
+            Ok(_) => Ok(()),
+            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
+            Err(ExecuteError::Port(error)) => Err(error.into()),
+            Err(ExecuteError::ClaimTaken(..)) => {
+                Err(PortError::Conflict("a release was refused".to_owned()).into())
+            },
+        }
+    }
+}

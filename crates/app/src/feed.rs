@@ -1,0 +1,148 @@
+//! Runs the consumers of the feed where the engine is pulled (the embedded one). Where it pushes (DynamoDB Streams), a
+//! function calls the same consumers.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::json;
+use tokio::sync::watch;
+use waxwing_domain::AccountId;
+
+use crate::{
+    keys,
+    ports::{Bounds, Feed, FeedItem, Guard, Key, PortError, Query, Records, Write},
+    rows,
+};
+
+/// Most commits that a consumer gets at once.
+const BATCH: usize = 256;
+/// First pause after a failure that may pass; it doubles up to [`PAUSE_MAX`].
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// Something that follows from commits. Handling a commit twice must have one effect.
+#[async_trait]
+pub trait Consumer: Send + Sync {
+    /// Under which its checkpoint is kept. Never changes.
+    fn name(&self) -> &'static str;
+
+    /// Aggregate types whose commits it wants.
+    fn kinds(&self) -> &'static [&'static str];
+
+    /// Handles commits in order. When it returns, all that has to follow is durable. An error that is not transient
+    /// means that one of them cannot be handled; they are then tried one by one.
+    async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError>;
+}
+
+/// One consumer on its way through the feed.
+pub struct FeedRunner {
+    feed: Arc<dyn Feed>,
+    records: Arc<dyn Records>,
+    consumer: Arc<dyn Consumer>,
+    /// Streams that this consumer could not handle: their later commits wait, too.
+    parked: HashSet<(AccountId, String)>,
+}
+
+impl FeedRunner {
+    /// A runner that goes on where the consumer's checkpoint stands.
+    pub fn new(feed: Arc<dyn Feed>, records: Arc<dyn Records>, consumer: Arc<dyn Consumer>) -> Self {
+        Self { feed, records, consumer, parked: HashSet::new() }
+    }
+
+    /// Runs until `stop` becomes true. A batch that was begun is finished.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut pause = PAUSE;
+        while !*stop.borrow() {
+            let wait = match self.turn().await {
+                Ok(0) => None,
+                Ok(_) => {
+                    pause = PAUSE;
+                    continue;
+                },
+                Err(error) => {
+                    tracing::warn!(consumer = self.consumer.name(), %error, "the feed waits");
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    Some(pause)
+                },
+            };
+            let idle = async {
+                match wait {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => self.feed.changed(self.consumer.name()).await,
+                }
+            };
+            tokio::select! {
+                () = idle => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Handles the next commits and moves the checkpoint. Says how many there were.
+    async fn turn(&mut self) -> Result<usize, PortError> {
+        let name = self.consumer.name();
+        let items = self.feed.next(name, self.consumer.kinds(), BATCH).await?;
+        let Some(last) = items.last() else { return Ok(0) };
+        let free = |item: &&FeedItem| !self.is_parked(item);
+        let wanted: Vec<FeedItem> = items.iter().filter(free).cloned().collect();
+        match self.consumer.handle(&wanted).await {
+            Ok(()) => {},
+            Err(error) if error.is_transient() => return Err(error),
+            Err(_) => self.handle_one_by_one(&wanted).await?,
+        }
+        self.feed.acknowledge(name, &last.order).await?;
+        Ok(items.len())
+    }
+
+    fn is_parked(&self, item: &FeedItem) -> bool {
+        !self.parked.is_empty() && self.parked.contains(&(item.commit.account, item.commit.stream.0.clone()))
+    }
+
+    async fn handle_one_by_one(&mut self, items: &[FeedItem]) -> Result<(), PortError> {
+        for item in items {
+            if self.is_parked(item) {
+                continue;
+            }
+            match self.consumer.handle(std::slice::from_ref(item)).await {
+                Ok(()) => {},
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => self.park(item, &error).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn park(&mut self, item: &FeedItem, error: &PortError) -> Result<(), PortError> {
+        let commit = &item.commit;
+        let consumer = self.consumer.name();
+        tracing::error!(consumer, stream = %commit.stream, version = commit.version, %error, "a stream is parked");
+        let key = keys::parked(consumer, commit.account, &commit.stream.0);
+        let value = json!({ "version": commit.version, "order": item.order, "reason": error.to_string() });
+        self.records.write_each(vec![Write::Put(rows::row(key, 1, &value)?, Guard::Absent)]).await?;
+        self.parked.insert((commit.account, commit.stream.0.clone()));
+        Ok(())
+    }
+
+    /// Reads which streams were parked before.
+    pub async fn load_parked(&mut self) -> Result<(), PortError> {
+        let Key { partition, .. } = keys::parked(self.consumer.name(), AccountId::SYSTEM, "");
+        let mut after = None;
+        loop {
+            let bounds = Bounds { after: after.clone(), before: None };
+            let query =
+                Query { index: 0, partition: partition.clone(), bounds, descending: false, limit: 1_000 };
+            let rows = self.records.query(query).await?;
+            for row in &rows {
+                if let Some((account, stream)) = row.key.sort.split_once('/') {
+                    let account =
+                        account.parse().map_err(|_| PortError::Corrupt("parked stream".to_owned()))?;
+                    self.parked.insert((account, stream.to_owned()));
+                }
+            }
+            match rows.last() {
+                Some(last) if rows.len() == 1_000 => after = Some(last.key.sort.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+}

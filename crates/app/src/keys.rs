@@ -1,0 +1,126 @@
+//! Keys of all rows in Records and of all claims. The account's id is the first part of every key, so that one tenant
+//! cannot name another's row.
+
+use waxwing_domain::{AccountId, ApiKeyId, Jid, MessageId, SessionId, WebhookEndpointId};
+
+use crate::ports::{ClaimKey, Key, Order, SecretBox};
+
+/// Index 1: messages of a session by time. Index 2: messages of a chat by time.
+pub const BY_SESSION: u8 = 1;
+/// See [`BY_SESSION`].
+pub const BY_CHAT: u8 = 2;
+
+/// A message as read back.
+pub fn message(account: AccountId, message: MessageId) -> Key {
+    Key::new(format!("{account}/message/{message}"), "view")
+}
+
+/// Partition of [`BY_SESSION`].
+pub fn messages_of_session(account: AccountId, session: SessionId) -> String {
+    format!("{account}/{session}/messages")
+}
+
+/// Partition of [`BY_CHAT`].
+pub fn messages_of_chat(account: AccountId, session: SessionId, chat: &Jid) -> String {
+    format!("{account}/{session}/messages/{chat}")
+}
+
+/// Finds a message by what a stanza says of it. `sender` is `None` for the owner's own.
+pub fn whatsapp_id(
+    account: AccountId,
+    session: SessionId,
+    chat: &Jid,
+    sender: Option<&Jid>,
+    id: &str,
+) -> Key {
+    let sender = sender.map_or_else(|| "me".to_owned(), Jid::to_string);
+    Key::new(format!("{account}/{session}/whatsapp/{chat}"), format!("{sender}/{id}"))
+}
+
+/// Partition of an account's sessions; sorted by id.
+pub fn sessions(account: AccountId) -> String {
+    format!("{account}/sessions")
+}
+
+/// A session as projected from its events.
+pub fn session(account: AccountId, session: SessionId) -> Key {
+    Key::new(sessions(account), session.to_string())
+}
+
+/// What the session's host says of it right now.
+pub fn session_live(account: AccountId, session: SessionId) -> Key {
+    Key::new(format!("{account}/{session}/live"), "live")
+}
+
+/// Partition of all sessions that hosts look after; sorted by account and session.
+pub fn hosted() -> String {
+    format!("{}/hosted", AccountId::SYSTEM)
+}
+
+/// One session that hosts look after.
+pub fn hosted_session(account: AccountId, session: SessionId) -> Key {
+    Key::new(hosted(), format!("{account}/{session}"))
+}
+
+/// Partition of a session's open outbox rows, in the order in which they leave.
+pub fn outbox(account: AccountId, session: SessionId) -> String {
+    format!("{account}/{session}/outbox")
+}
+
+/// One open outbox row.
+pub fn outbox_row(account: AccountId, session: SessionId, order: &Order) -> Key {
+    Key::new(outbox(account, session), order.0.clone())
+}
+
+/// The marker that a message has been in the outbox.
+pub fn outbox_marker(account: AccountId, session: SessionId, whatsapp_id: &str) -> Key {
+    Key::new(format!("{account}/{session}/outbox-marker/{whatsapp_id}"), "marker")
+}
+
+/// Partition of an account's webhook endpoints; sorted by id.
+pub fn webhooks(account: AccountId) -> String {
+    format!("{account}/webhooks")
+}
+
+/// One webhook endpoint.
+pub fn webhook(account: AccountId, endpoint: WebhookEndpointId) -> Key {
+    Key::new(webhooks(account), endpoint.to_string())
+}
+
+/// One API key.
+pub fn api_key(account: AccountId, key: ApiKeyId) -> Key {
+    Key::new(format!("{account}/api_keys"), key.to_string())
+}
+
+/// A stream that a consumer could not handle. All of one consumer stand together, so that it finds them when it starts.
+pub fn parked(consumer: &str, account: AccountId, stream: &str) -> Key {
+    Key::new(format!("{}/parked/{consumer}", AccountId::SYSTEM), format!("{account}/{stream}"))
+}
+
+/// A claim: a keyed hash of what is claimed.
+fn claim(secrets: &dyn SecretBox, purpose: &str, parts: &[&str]) -> ClaimKey {
+    // Parts are separated by a character that none of them contains.
+    let hash = secrets.keyed_hash(purpose, parts.join("\u{1f}").as_bytes());
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    ClaimKey(format!("{purpose}/{hex}"))
+}
+
+/// The name of a session, unique in its account.
+pub fn session_name_claim(secrets: &dyn SecretBox, account: AccountId, name: &str) -> ClaimKey {
+    claim(secrets, "session_name", &[&account.to_string(), name])
+}
+
+/// The lookup id of an API key.
+pub fn api_key_claim(secrets: &dyn SecretBox, lookup_id: &str) -> ClaimKey {
+    claim(secrets, "api_key", &[lookup_id])
+}
+
+/// The e-mail address of a user, whatever its case.
+pub fn email_claim(secrets: &dyn SecretBox, email: &str) -> ClaimKey {
+    claim(secrets, "email", &[&email.to_lowercase()])
+}
+
+/// An idempotency key: per account and route.
+pub fn idempotency_claim(secrets: &dyn SecretBox, account: AccountId, route: &str, key: &str) -> ClaimKey {
+    claim(secrets, "idempotency", &[&account.to_string(), route, key])
+}

@@ -1,0 +1,17 @@
+//! Use cases: commands, queries, projections (event → read model), processes (event → work), and the ports that the
+//! outside implements.
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on should panic"))]
+
+pub mod codec;
+pub mod commands;
+pub mod execute;
+pub mod feed;
+pub mod id_source;
+pub mod keys;
+pub mod ports;
+pub mod processes;
+pub mod projections;
+pub mod queries;
+pub mod rows;
+pub mod told_events;
+pub mod views;

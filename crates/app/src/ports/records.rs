@@ -1,0 +1,121 @@
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::PortError;
+
+/// Where a row lives. Both parts are built by functions in [`crate::keys`], which put the account first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// What is read together.
+    pub partition: String,
+    /// Order inside the partition, by bytes.
+    pub sort: String,
+}
+
+impl Key {
+    /// A key from its two parts.
+    pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
+        Self { partition: partition.into(), sort: sort.into() }
+    }
+}
+
+/// A second place at which a row is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// Number of the index: 1, 2 or 3 (a table on AWS declares that many).
+    pub index: u8,
+    /// What is read together.
+    pub partition: String,
+    /// Order inside the partition, by bytes. Unique there by construction.
+    pub sort: String,
+}
+
+/// A row of a read model or of operational state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Where it lives.
+    pub key: Key,
+    /// What it says: up to 256 KiB.
+    pub value: Vec<u8>,
+    /// Version that the writer last saw; what a guard compares.
+    pub version: u64,
+    /// Other places at which it is found. They are replaced with the row.
+    pub indexes: Vec<IndexEntry>,
+    /// After this time the row counts as gone and is removed some time later.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// On what a write depends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// On nothing.
+    Always,
+    /// There is no row yet.
+    Absent,
+    /// There is no row, or its version is lower than the new one.
+    Newer,
+    /// There is a row with exactly this version.
+    Exactly(u64),
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// Put the row where the guard holds.
+    Put(Row, Guard),
+    /// Remove the row where the guard holds. A missing row satisfies [`Guard::Always`] and [`Guard::Absent`].
+    Delete(Key, Guard),
+    /// Change nothing, but the guard has to hold. Only in [`Records::write_all`].
+    Check(Key, Guard),
+}
+
+/// How fresh a read has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// May lag by a second.
+    Eventual,
+    /// Sees every write that returned before the read began.
+    Strong,
+}
+
+/// Which part of a partition a query reads: sort keys between the bounds, both exclusive.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Only sort keys above this one.
+    pub after: Option<String>,
+    /// Only sort keys below this one.
+    pub before: Option<String>,
+}
+
+/// A range query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// 0 for the rows' own keys, else the number of an index.
+    pub index: u8,
+    /// The partition.
+    pub partition: String,
+    /// The part of it.
+    pub bounds: Bounds,
+    /// From the highest sort key downwards.
+    pub descending: bool,
+    /// Most rows to return: up to 1,000.
+    pub limit: usize,
+}
+
+/// Read models and state.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// The row, unless there is none or its time is over.
+    async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Row>, PortError>;
+
+    /// Writes each where its guard holds, and says for each whether it was applied. Applied in order; durable when this
+    /// returns. On an error any prefix may have been applied. Up to 1,000 writes.
+    async fn write_each(&self, writes: Vec<Write>) -> Result<Vec<bool>, PortError>;
+
+    /// Writes all or nothing; [`PortError::Conflict`] when a guard does not hold. Up to 100 writes.
+    async fn write_all(&self, writes: Vec<Write>) -> Result<(), PortError>;
+
+    /// Rows of one partition in the order of their sort keys. On the rows' own keys (index 0) the read is strongly
+    /// consistent; an index may lag by a second.
+    async fn query(&self, query: Query) -> Result<Vec<Row>, PortError>;
+}

@@ -1,0 +1,9 @@
+//! Event → work: what has to happen outside because something was committed.
+
+mod delivery;
+mod webhook_dispatch;
+mod webhook_fan_out;
+
+pub use delivery::{Delivery, OutboxRow};
+pub use webhook_dispatch::{RETRY_DELAYS_S, WebhookDispatch, signature};
+pub use webhook_fan_out::{StoredEndpoint, WebhookFanOut, WebhookJob};

@@ -1,0 +1,24 @@
+//! Event → read model. Each can be thrown away and built again from the journal.
+
+mod messages;
+mod sessions;
+
+pub use messages::MessageProjection;
+pub use sessions::SessionProjection;
+
+use crate::ports::{Commit, FeedItem, StreamName};
+use waxwing_domain::AccountId;
+
+/// Commits of a batch by stream, in the order in which the streams first appear.
+fn by_stream(items: &[FeedItem]) -> Vec<((AccountId, StreamName), Vec<&Commit>)> {
+    let mut streams: Vec<((AccountId, StreamName), Vec<&Commit>)> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for FeedItem { commit, .. } in items {
+        let place = *places.entry((commit.account, &commit.stream)).or_insert_with(|| {
+            streams.push(((commit.account, commit.stream.clone()), Vec::new()));
+            streams.len() - 1
+        });
+        streams[place].1.push(commit);
+    }
+    streams
+}

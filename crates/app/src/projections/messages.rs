@@ -1,0 +1,123 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use waxwing_domain::{
+    AccountId, MessageId,
+    message::{Direction, MessageEvent},
+};
+
+use super::by_stream;
+use crate::{
+    codec,
+    execute::CommandPorts,
+    feed::Consumer,
+    keys,
+    ports::{Commit, Consistency, FeedItem, Guard, IndexEntry, PortError, Records, Row, StreamName, Write},
+    rows,
+    views::MessageView,
+};
+
+/// Messages by id, by session and by chat, and the index by WhatsApp's ids.
+pub struct MessageProjection {
+    /// Journal and encryption.
+    pub ports: CommandPorts,
+    /// Where the rows go.
+    pub records: Arc<dyn Records>,
+}
+
+#[async_trait]
+impl Consumer for MessageProjection {
+    fn name(&self) -> &'static str {
+        "messages"
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &["message"]
+    }
+
+    async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
+        let streams = by_stream(items);
+        let folded = streams.iter().map(|((account, stream), commits)| self.fold(*account, stream, commits));
+        let writes: Vec<Write> = try_join_all(folded).await?.into_iter().flatten().collect();
+        // Two writes to a message at most, so a batch of the feed fits.
+        self.records.write_each(writes).await.map(drop)
+    }
+}
+
+impl MessageProjection {
+    async fn fold(
+        &self,
+        account: AccountId,
+        stream: &StreamName,
+        commits: &[&Commit],
+    ) -> Result<Vec<Write>, PortError> {
+        let id = MessageId::parse(stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))?;
+        let key = keys::message(account, id);
+        let (Some(first), Some(last)) = (commits.first(), commits.last()) else { return Ok(Vec::new()) };
+        let row = match first.version {
+            1 => None,
+            _ => self.records.get(&key, Consistency::Strong).await?,
+        };
+        let seen = row.as_ref().map_or(0, |row| row.version);
+        if seen >= last.version {
+            return Ok(Vec::new());
+        }
+        let view: Option<MessageView> = row.as_ref().map(rows::value).transpose()?;
+        let view = match seen + 1 >= first.version {
+            true => {
+                self.apply(view, id, commits.iter().copied().filter(|commit| commit.version > seen)).await?
+            },
+            // Something is missing in between: the stream knows.
+            false => {
+                let whole = self.ports.journal.read(account, stream).await?;
+                self.apply(None, id, whole.iter().filter(|commit| commit.version <= last.version)).await?
+            },
+        };
+        let view =
+            view.ok_or_else(|| PortError::Corrupt(format!("{stream} does not begin with a message")))?;
+        self.writes(account, &view, last.version)
+    }
+
+    async fn apply<'a>(
+        &self,
+        mut view: Option<MessageView>,
+        id: MessageId,
+        commits: impl Iterator<Item = &'a Commit>,
+    ) -> Result<Option<MessageView>, PortError> {
+        for commit in commits {
+            for event in codec::open::<MessageEvent>(&*self.ports.secrets, commit).await? {
+                view = MessageView::after(view, id, event, commit.at);
+            }
+        }
+        Ok(view)
+    }
+
+    fn writes(&self, account: AccountId, view: &MessageView, version: u64) -> Result<Vec<Write>, PortError> {
+        let (session, chat) = (view.session_id, &view.chat.jid);
+        let sort = view.position();
+        let indexes = vec![
+            IndexEntry {
+                index: keys::BY_SESSION,
+                partition: keys::messages_of_session(account, session),
+                sort: sort.clone(),
+            },
+            IndexEntry {
+                index: keys::BY_CHAT,
+                partition: keys::messages_of_chat(account, session, chat),
+                sort,
+            },
+        ];
+        let row = Row { indexes, ..rows::row(keys::message(account, view.id), version, view)? };
+        let mut writes = vec![Write::Put(row, Guard::Newer)];
+        if version == 1 {
+            let sender = match view.direction {
+                Direction::In => view.from.as_ref().map(|from| &from.jid),
+                Direction::Out => None,
+            };
+            let key = keys::whatsapp_id(account, session, chat, sender, &view.whatsapp_id);
+            writes.push(Write::Put(rows::row(key, 1, &view.id)?, Guard::Absent));
+        }
+        Ok(writes)
+    }
+}

@@ -1,0 +1,10 @@
+//! What can be asked. A single thing is read from its row, else from its stream, so that what was written can be read at
+//! once; lists may lag by a second.
+
+mod messages;
+mod sessions;
+mod webhooks;
+
+pub use messages::{MessageFilter, MessagePage, TimelineEntry, message, messages, timeline};
+pub use sessions::{SESSIONS_MAX, live_session, session, sessions};
+pub use webhooks::{webhook, webhooks};

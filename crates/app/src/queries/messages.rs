@@ -1,0 +1,200 @@
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use waxwing_domain::{
+    AccountId, EventId, Jid, MessageId, SessionId,
+    message::{Direction, Message, MessageEvent, MessageStatus},
+};
+
+use super::{SESSIONS_MAX, sessions};
+use crate::{
+    codec,
+    execute::CommandPorts,
+    keys,
+    ports::{Bounds, Commit, PortError, Query, Records, StreamName},
+    rows, told_events,
+    views::MessageView,
+};
+
+/// The message: its row, else its stream. `None` when it is not there.
+pub async fn message(
+    ports: &CommandPorts,
+    records: &dyn Records,
+    account: AccountId,
+    id: MessageId,
+) -> Result<Option<MessageView>, PortError> {
+    match rows::get(records, &keys::message(account, id)).await? {
+        Some(view) => Ok(Some(view)),
+        None => Ok(history(ports, account, id).await?.pop().map(|step| step.view)),
+    }
+}
+
+/// One event of a message, with the message as it was after it.
+struct Step {
+    commit: Commit,
+    index: usize,
+    event: MessageEvent,
+    view: MessageView,
+}
+
+async fn history(ports: &CommandPorts, account: AccountId, id: MessageId) -> Result<Vec<Step>, PortError> {
+    let stream = StreamName::new(<Message as waxwing_domain::Aggregate>::TYPE, id);
+    let mut steps: Vec<Step> = Vec::new();
+    for commit in ports.journal.read(account, &stream).await? {
+        for (index, event) in
+            codec::open::<MessageEvent>(&*ports.secrets, &commit).await?.into_iter().enumerate()
+        {
+            let before = steps.last().map(|step| step.view.clone());
+            if let Some(view) = MessageView::after(before, id, event.clone(), commit.at) {
+                steps.push(Step { commit: commit.clone(), index, event, view });
+            }
+        }
+    }
+    Ok(steps)
+}
+
+/// One entry of a message's timeline.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimelineEntry {
+    /// The event's id, the same as in webhooks.
+    pub id: EventId,
+    /// The event's type, the same as in webhooks.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Which step it was.
+    pub status: MessageStatus,
+    /// When it happened.
+    pub at: Timestamp,
+    /// When it was recorded here.
+    pub recorded_at: Timestamp,
+    /// The event's data, the same as in webhooks.
+    pub data: Value,
+}
+
+/// Everything that happened to a message, in the order in which it was recorded; empty when there is no such message.
+pub async fn timeline(
+    ports: &CommandPorts,
+    account: AccountId,
+    id: MessageId,
+) -> Result<Vec<TimelineEntry>, PortError> {
+    let steps = history(ports, account, id).await?;
+    Ok(steps
+        .into_iter()
+        .map(|Step { commit, index, event, view }| {
+            let (status, at) = step_of(&event);
+            TimelineEntry {
+                id: told_events::event_id(commit.at, account, &commit.stream, commit.version, index),
+                kind: told_events::message_event_type(&event),
+                status,
+                at,
+                recorded_at: commit.at,
+                data: told_events::message_event_data(id, &event, &view),
+            }
+        })
+        .collect())
+}
+
+fn step_of(event: &MessageEvent) -> (MessageStatus, Timestamp) {
+    match event {
+        MessageEvent::Queued(data) => (MessageStatus::Queued, data.at),
+        MessageEvent::Received(data) => (MessageStatus::Delivered, data.at),
+        MessageEvent::SentFromPhone(data) => (MessageStatus::Sent, data.at),
+        MessageEvent::Sent(data) => (MessageStatus::Sent, data.at),
+        MessageEvent::ReceiptRecorded(data) => (data.step.status(), data.at),
+        MessageEvent::Failed(data) => (MessageStatus::Failed, data.at),
+    }
+}
+
+/// Which messages are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct MessageFilter {
+    /// Of this session.
+    pub session: Option<SessionId>,
+    /// Of this chat.
+    pub chat: Option<Jid>,
+    /// In or out.
+    pub direction: Option<Direction>,
+    /// In this status.
+    pub status: Option<MessageStatus>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// Committed after this time.
+    pub after: Option<Timestamp>,
+    /// Committed before this time.
+    pub before: Option<Timestamp>,
+    /// Newest first.
+    pub descending: bool,
+}
+
+impl MessageFilter {
+    fn lets(&self, view: &MessageView) -> bool {
+        self.direction.is_none_or(|direction| direction == view.direction)
+            && self.status.is_none_or(|status| status == view.status)
+            && self.kind.as_ref().is_none_or(|kind| kind == view.content.kind())
+    }
+
+    /// The part of a list that times and cursor leave. Positions start with the commit time in milliseconds.
+    fn bounds(&self, cursor: Option<String>) -> Bounds {
+        // `~` sorts behind every position of the same millisecond.
+        let after = self.after.map(|time| format!("{:015}~", time.as_millisecond()));
+        let before = self.before.map(|time| format!("{:015}", time.as_millisecond()));
+        match self.descending {
+            false => Bounds { after: after.max(cursor), before },
+            true => Bounds { after, before: [before, cursor].into_iter().flatten().min() },
+        }
+    }
+}
+
+/// A page of messages.
+#[derive(Debug, Clone, Default)]
+pub struct MessagePage {
+    /// The messages; filters may leave fewer than the limit.
+    pub messages: Vec<MessageView>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// A page of the account's messages by commit time. `allowed` says which sessions the caller may see.
+pub async fn messages(
+    records: &dyn Records,
+    account: AccountId,
+    filter: &MessageFilter,
+    allowed: &(dyn Fn(SessionId) -> bool + Send + Sync),
+    cursor: Option<String>,
+    limit: usize,
+) -> Result<MessagePage, PortError> {
+    let sessions = match filter.session {
+        Some(session) => vec![session],
+        None => {
+            let all = sessions(records, account, None, SESSIONS_MAX).await?;
+            all.into_iter().map(|session| session.id).filter(|id| allowed(*id)).collect()
+        },
+    };
+    let bounds = filter.bounds(cursor);
+    let lists = sessions.into_iter().map(|session| {
+        let (index, partition) = match &filter.chat {
+            Some(chat) => (keys::BY_CHAT, keys::messages_of_chat(account, session, chat)),
+            None => (keys::BY_SESSION, keys::messages_of_session(account, session)),
+        };
+        let query = Query {
+            index,
+            partition,
+            bounds: bounds.clone(),
+            descending: filter.descending,
+            limit: limit + 1,
+        };
+        records.query(query)
+    });
+    let rows = try_join_all(lists).await?.into_iter().flatten();
+    let mut views = rows.map(|row| rows::value::<MessageView>(&row)).collect::<Result<Vec<_>, _>>()?;
+    views.sort_by_key(MessageView::position);
+    if filter.descending {
+        views.reverse();
+    }
+    let more = views.len() > limit;
+    views.truncate(limit);
+    let next = views.last().filter(|_| more).map(MessageView::position);
+    views.retain(|view| filter.lets(view));
+    Ok(MessagePage { messages: views, next })
+}

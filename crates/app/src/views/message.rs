@@ -1,0 +1,178 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use waxwing_domain::{
+    Content, MessageId, Person, SessionId,
+    message::{Direction, MessageEvent, MessageStatus, Origin},
+};
+
+/// A message as read back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageView {
+    /// Its id.
+    pub id: MessageId,
+    /// Its session.
+    pub session_id: SessionId,
+    /// In or out.
+    pub direction: Direction,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// The conversation.
+    pub chat: Person,
+    /// The sender, where known.
+    pub from: Option<Person>,
+    /// The recipient.
+    pub to: Person,
+    /// What it carries.
+    pub content: Content,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// WhatsApp's id.
+    pub whatsapp_id: String,
+    /// When it was accepted here, or WhatsApp's time for one that came in.
+    pub created_at: Timestamp,
+    /// When WhatsApp had it.
+    pub sent_at: Option<Timestamp>,
+    /// When a recipient's device first had it.
+    pub delivered_at: Option<Timestamp>,
+    /// When a recipient first read it.
+    pub read_at: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<MessageErrorView>,
+    /// When it was last edited.
+    pub edited_at: Option<Timestamp>,
+    /// When it was deleted.
+    pub deleted_at: Option<Timestamp>,
+    /// Reactions to it.
+    pub reactions: Vec<ReactionView>,
+    /// What the caller attached.
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// When its first event was committed: what lists sort by.
+    pub committed_at: Timestamp,
+}
+
+/// Why a message failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageErrorView {
+    /// For programs.
+    pub code: String,
+    /// For people.
+    pub detail: String,
+}
+
+/// A reaction to a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReactionView {
+    /// Who reacted.
+    pub from: Person,
+    /// With what.
+    pub emoji: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl MessageView {
+    /// The view after an event. The first event of a stream makes it; `committed_at` is the time of that commit.
+    pub fn after(
+        view: Option<Self>,
+        id: MessageId,
+        event: MessageEvent,
+        committed_at: Timestamp,
+    ) -> Option<Self> {
+        match (view, event) {
+            (None, event) => Self::first(id, event, committed_at),
+            (Some(mut view), event) => {
+                view.advance(event);
+                Some(view)
+            },
+        }
+    }
+
+    fn first(id: MessageId, event: MessageEvent, committed_at: Timestamp) -> Option<Self> {
+        let blank = |session_id, chat: Person, content, whatsapp_id, created_at| Self {
+            id,
+            session_id,
+            direction: Direction::Out,
+            origin: Origin::Api,
+            to: chat.clone(),
+            chat,
+            from: None,
+            content,
+            status: MessageStatus::Queued,
+            whatsapp_id,
+            created_at,
+            sent_at: None,
+            delivered_at: None,
+            read_at: None,
+            error: None,
+            edited_at: None,
+            deleted_at: None,
+            reactions: Vec::new(),
+            metadata: None,
+            committed_at,
+        };
+        match event {
+            MessageEvent::Queued(queued) => Some(Self {
+                from: queued.from,
+                metadata: queued.metadata,
+                ..blank(queued.session_id, queued.to, queued.content, queued.whatsapp_id, queued.at)
+            }),
+            MessageEvent::Received(received) => Some(Self {
+                direction: Direction::In,
+                origin: Origin::Contact,
+                from: Some(received.from),
+                to: received.to,
+                status: MessageStatus::Delivered,
+                sent_at: Some(received.at),
+                delivered_at: Some(committed_at),
+                ..blank(
+                    received.session_id,
+                    received.chat,
+                    received.content,
+                    received.whatsapp_id,
+                    received.at,
+                )
+            }),
+            MessageEvent::SentFromPhone(sent) => Some(Self {
+                origin: Origin::Phone,
+                from: Some(sent.from),
+                status: MessageStatus::Sent,
+                sent_at: Some(sent.at),
+                ..blank(sent.session_id, sent.chat, sent.content, sent.whatsapp_id, sent.at)
+            }),
+            _ => None,
+        }
+    }
+
+    fn advance(&mut self, event: MessageEvent) {
+        match event {
+            MessageEvent::Sent(sent) => {
+                self.status = self.status.advanced(MessageStatus::Sent);
+                self.sent_at = self.sent_at.or(Some(sent.at));
+            },
+            MessageEvent::ReceiptRecorded(receipt) => {
+                let status = receipt.step.status();
+                self.status = self.status.advanced(status);
+                let first = match status {
+                    MessageStatus::Delivered => &mut self.delivered_at,
+                    _ => &mut self.read_at,
+                };
+                *first = Some(first.map_or(receipt.at, |known| known.min(receipt.at)));
+                // A receipt proves that WhatsApp has it, whatever was believed before.
+                self.error = None;
+            },
+            MessageEvent::Failed(failed) => {
+                self.status = self.status.advanced(MessageStatus::Failed);
+                self.error = Some(MessageErrorView { code: failed.code, detail: failed.detail });
+            },
+            MessageEvent::Queued(_) | MessageEvent::Received(_) | MessageEvent::SentFromPhone(_) => {},
+        }
+        if self.status != MessageStatus::Failed {
+            self.error = None;
+        }
+    }
+
+    /// Where it stands in lists: by commit time, then id.
+    pub fn position(&self) -> String {
+        format!("{:015}/{}", self.committed_at.as_millisecond(), self.id)
+    }
+}

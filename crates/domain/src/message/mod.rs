@@ -1,0 +1,231 @@
+//! A message, in or out: one stream each, also for those that the owner's own phone sends.
+
+mod command;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+pub use command::{MessageCommand, QueueMessage, ReceiveMessage, RecordReceipt};
+pub use error::MessageError;
+pub use event::{
+    MessageEvent, MessageFailed, MessageQueued, MessageReceived, MessageSent, MessageSentFromPhone,
+    ReceiptRecorded,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Jid, SessionId};
+
+/// How far a message has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageStatus {
+    /// No such message.
+    #[default]
+    Unknown,
+    /// Accepted; WhatsApp has not acknowledged it yet.
+    Queued,
+    /// WhatsApp has it. Also the status of a message that came in before anybody read it here.
+    Sent,
+    /// A device of the recipient has it.
+    Delivered,
+    /// The recipient read it.
+    Read,
+    /// The recipient played it (voice notes, view-once media).
+    Played,
+    /// WhatsApp refused it, or the session was logged out.
+    Failed,
+    /// Withdrawn before it was sent.
+    Canceled,
+    /// Its time was over before it could be sent.
+    Expired,
+}
+
+impl MessageStatus {
+    /// The name as it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Played => "played",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// How far along the way a status is: the furthest step is shown, and what WhatsApp says later overrides an earlier
+    /// doubt (`failed`, `canceled`, `expired`).
+    fn progress(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::Queued => 1,
+            Self::Failed | Self::Canceled | Self::Expired => 2,
+            Self::Sent => 3,
+            Self::Delivered => 4,
+            Self::Read => 5,
+            Self::Played => 6,
+        }
+    }
+
+    /// The status after `next` became known.
+    pub fn advanced(self, next: Self) -> Self {
+        match next.progress() > self.progress() {
+            true => next,
+            false => self,
+        }
+    }
+}
+
+/// A step that a receipt reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptStep {
+    /// A device of the recipient has it.
+    Delivered,
+    /// The recipient read it.
+    Read,
+    /// The recipient played it.
+    Played,
+}
+
+impl ReceiptStep {
+    /// The message status that the step means.
+    pub fn status(self) -> MessageStatus {
+        match self {
+            Self::Delivered => MessageStatus::Delivered,
+            Self::Read => MessageStatus::Read,
+            Self::Played => MessageStatus::Played,
+        }
+    }
+}
+
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From a contact.
+    In,
+    /// From the session's account, by the API or by the owner's phone.
+    #[default]
+    Out,
+}
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A request to the API.
+    #[default]
+    Api,
+    /// The owner on the phone, or another linked device.
+    Phone,
+    /// Somebody else.
+    Contact,
+    /// Imported from before the session was linked.
+    History,
+}
+
+/// State of one message: what decisions need, not what is shown.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    status: MessageStatus,
+    origin: Origin,
+    address: Option<(SessionId, String)>,
+    steps: BTreeSet<(ReceiptStep, Jid)>,
+}
+
+/// Most receipts that one message keeps: steps times members of the largest group.
+pub const RECEIPTS_MAX: usize = 3 * 1_024;
+
+impl Message {
+    /// How far it has come.
+    pub fn status(&self) -> MessageStatus {
+        self.status
+    }
+
+    /// Which events follow from the command.
+    pub fn decide(&self, command: MessageCommand) -> Result<Vec<MessageEvent>, MessageError> {
+        use MessageCommand as C;
+        match (self.status, command) {
+            (MessageStatus::Unknown, C::Queue(queue)) => queue.decide(),
+            (_, C::Queue(_)) => Err(MessageError::AlreadyExists),
+            (MessageStatus::Unknown, C::Receive(receive)) => Ok(vec![receive.into()]),
+            // WhatsApp delivers again what it saw no acknowledgement for.
+            (_, C::Receive(_)) => Ok(vec![]),
+            (MessageStatus::Unknown, _) => Err(MessageError::NotFound),
+            (status, C::RecordServerAck { at }) => match status.progress() < MessageStatus::Sent.progress() {
+                true => self.with_address(|session_id, whatsapp_id| {
+                    MessageSent { session_id, whatsapp_id, at }.into()
+                }),
+                false => Ok(vec![]),
+            },
+            // Twice, late, out of order: each step of each recipient once.
+            (_, C::RecordReceipt(receipt)) if self.knows(&receipt) => Ok(vec![]),
+            (_, C::RecordReceipt(receipt)) => {
+                let RecordReceipt { step, recipient, at } = receipt;
+                self.with_address(|session_id, whatsapp_id| {
+                    ReceiptRecorded { session_id, whatsapp_id, step, recipient, at }.into()
+                })
+            },
+            (MessageStatus::Queued, C::Fail { code, detail, at }) => {
+                self.with_address(|session_id, whatsapp_id| {
+                    MessageFailed { session_id, whatsapp_id, code, detail, at }.into()
+                })
+            },
+            // WhatsApp's word stands above a doubt of ours.
+            (_, C::Fail { .. }) => Ok(vec![]),
+        }
+    }
+
+    fn knows(&self, receipt: &RecordReceipt) -> bool {
+        self.steps.len() >= RECEIPTS_MAX
+            || self.steps.contains(&(receipt.step, receipt.recipient.jid.clone()))
+    }
+
+    fn with_address(
+        &self,
+        event: impl FnOnce(SessionId, String) -> MessageEvent,
+    ) -> Result<Vec<MessageEvent>, MessageError> {
+        let (session_id, whatsapp_id) = self.address.clone().ok_or(MessageError::NotFound)?;
+        Ok(vec![event(session_id, whatsapp_id)])
+    }
+
+    fn apply_event(&mut self, event: MessageEvent) {
+        match event {
+            MessageEvent::Queued(queued) => {
+                self.begin(MessageStatus::Queued, Origin::Api, queued.session_id, queued.whatsapp_id)
+            },
+            MessageEvent::Received(received) => {
+                self.begin(
+                    MessageStatus::Delivered,
+                    Origin::Contact,
+                    received.session_id,
+                    received.whatsapp_id,
+                );
+            },
+            MessageEvent::SentFromPhone(sent) => {
+                self.begin(MessageStatus::Sent, Origin::Phone, sent.session_id, sent.whatsapp_id);
+            },
+            MessageEvent::Sent(_) => self.status = self.status.advanced(MessageStatus::Sent),
+            MessageEvent::ReceiptRecorded(receipt) => {
+                self.status = self.status.advanced(receipt.step.status());
+                self.steps.insert((receipt.step, receipt.recipient.jid));
+            },
+            MessageEvent::Failed(_) => self.status = self.status.advanced(MessageStatus::Failed),
+        }
+    }
+
+    fn begin(&mut self, status: MessageStatus, origin: Origin, session_id: SessionId, whatsapp_id: String) {
+        self.status = status;
+        self.origin = origin;
+        self.address = Some((session_id, whatsapp_id));
+    }
+}
+
+aggregate!(Message, "message", MessageCommand, MessageEvent, MessageError);

@@ -1,0 +1,149 @@
+//! A WhatsApp session: our connection of one linked device.
+//!
+//! The stream holds what is a fact for the business: that it exists, whether it should run, that it was linked, connected,
+//! dropped for longer than the grace, logged out. QR codes and short flaps are operational and live in Records.
+
+mod command;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+
+pub use command::{CreateSession, SessionCommand, SessionSettings};
+pub use error::SessionError;
+pub use event::{
+    LogoutRequested, SessionCreated, SessionDeleted, SessionEvent, SessionPaired, SessionRestartRequested,
+    SessionStartRequested, SessionStatusChanged, SessionStopRequested,
+};
+use serde::{Deserialize, Serialize};
+
+/// Longest name of a session, in characters.
+pub const NAME_CHARS_MAX: usize = 100;
+
+/// What a session is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionStatus {
+    /// Not running, by wish or because nobody scanned the code.
+    #[default]
+    Stopped,
+    /// On the way to WhatsApp.
+    Connecting,
+    /// Waiting for a phone to scan the code.
+    Pairing,
+    /// The phone wants a passkey.
+    PasskeyRequired,
+    /// Linked and connected.
+    Connected,
+    /// The connection dropped for longer than the grace and is being restored.
+    Reconnecting,
+    /// Unlinked, here or on the phone. Only a new pairing helps.
+    LoggedOut,
+    /// WhatsApp restricts the account.
+    Restricted,
+    /// WhatsApp no longer accepts this version of the client.
+    ClientOutdated,
+    /// It cannot go on; the reason says why.
+    Failed,
+}
+
+impl SessionStatus {
+    /// The name as it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Connecting => "connecting",
+            Self::Pairing => "pairing",
+            Self::PasskeyRequired => "passkey_required",
+            Self::Connected => "connected",
+            Self::Reconnecting => "reconnecting",
+            Self::LoggedOut => "logged_out",
+            Self::Restricted => "restricted",
+            Self::ClientOutdated => "client_outdated",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// State of one session: what decisions need.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    exists: bool,
+    deleted: bool,
+    /// Whether it should run.
+    running: bool,
+    status: SessionStatus,
+    paired: bool,
+    name: String,
+}
+
+impl Session {
+    /// What it was last known to be doing.
+    pub fn status(&self) -> SessionStatus {
+        self.status
+    }
+
+    /// True until it is deleted.
+    pub fn is_there(&self) -> bool {
+        self.exists && !self.deleted
+    }
+
+    /// Its name, which is unique in the account.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which events follow from the command.
+    pub fn decide(&self, command: SessionCommand) -> Result<Vec<SessionEvent>, SessionError> {
+        use SessionCommand as C;
+        match (self.is_there(), command) {
+            (false, C::Create(create)) if !self.exists => create.decide(),
+            (_, C::Create(_)) => Err(SessionError::AlreadyExists),
+            (false, _) => Err(SessionError::NotFound),
+            (true, C::Start { at }) => Ok(unless(self.running, SessionStartRequested { at })),
+            (true, C::Stop { at }) => Ok(unless(!self.running, SessionStopRequested { at })),
+            (true, C::Restart { at }) => Ok(vec![SessionRestartRequested { at }.into()]),
+            (true, C::Logout { at }) => Ok(unless(!self.paired, LogoutRequested { at })),
+            (true, C::RecordPairing { me, platform, at }) => {
+                Ok(vec![SessionPaired { me, platform, at }.into()])
+            },
+            (true, C::RecordStatus { status, reason, at }) => {
+                Ok(unless(self.status == status, SessionStatusChanged { status, reason, at }))
+            },
+            (true, C::Delete { at }) => Ok(vec![SessionDeleted { at }.into()]),
+        }
+    }
+
+    fn apply_event(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Created(created) => {
+                self.exists = true;
+                self.running = created.start;
+                self.name = created.name;
+            },
+            SessionEvent::StartRequested(_) | SessionEvent::RestartRequested(_) => self.running = true,
+            SessionEvent::StopRequested(_) => self.running = false,
+            SessionEvent::LogoutRequested(_) => self.paired = false,
+            SessionEvent::Paired(_) => self.paired = true,
+            SessionEvent::StatusChanged(changed) => {
+                self.status = changed.status;
+                match changed.status {
+                    SessionStatus::LoggedOut => (self.paired, self.running) = (false, false),
+                    SessionStatus::Stopped | SessionStatus::Failed => self.running = false,
+                    _ => {},
+                }
+            },
+            SessionEvent::Deleted(_) => self.deleted = true,
+        }
+    }
+}
+
+/// The event, unless it would say what is so already.
+fn unless(already: bool, event: impl Into<SessionEvent>) -> Vec<SessionEvent> {
+    match already {
+        true => vec![],
+        false => vec![event.into()],
+    }
+}
+
+aggregate!(Session, "session", SessionCommand, SessionEvent, SessionError);
