@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use authenticate::{AuthenticateError, Caller};
 pub use create_account::{CreateAccountError, CreatedAccount, NewAccount};
-pub use create_api_key::{CreatedApiKey, NewApiKey};
+pub use create_api_key::{CreatedApiKey, DrawnApiKey, NewApiKey};
 pub use create_session::{CreateSessionError, NewSession};
 pub use create_webhook::{CreateWebhookError, CreatedWebhook, NewWebhook, WEBHOOKS_MAX};
 pub use delete_webhook::DeleteWebhookError;

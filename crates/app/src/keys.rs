@@ -1,7 +1,7 @@
 //! Keys of all rows in Records and of all claims. The account's id is the first part of every key, so that one tenant
 //! cannot name another's row.
 
-use waxwing_domain::{AccountId, ApiKeyId, Jid, MessageId, SessionId, WebhookEndpointId};
+use waxwing_domain::{AccountId, Jid, MessageId, SessionId, WebhookEndpointId};
 
 use crate::ports::{ClaimKey, Key, Order, SecretBox};
 
@@ -62,6 +62,11 @@ pub fn hosted_session(account: AccountId, session: SessionId) -> Key {
     Key::new(hosted(), format!("{account}/{session}"))
 }
 
+/// Which host a session is placed on; the row's version is the epoch.
+pub fn placement(account: AccountId, session: SessionId) -> Key {
+    Key::new(format!("{account}/{session}/placement"), "placement")
+}
+
 /// Partition of a session's open outbox rows, in the order in which they leave.
 pub fn outbox(account: AccountId, session: SessionId) -> String {
     format!("{account}/{session}/outbox")
@@ -87,9 +92,9 @@ pub fn webhook(account: AccountId, endpoint: WebhookEndpointId) -> Key {
     Key::new(webhooks(account), endpoint.to_string())
 }
 
-/// One API key.
-pub fn api_key(account: AccountId, key: ApiKeyId) -> Key {
-    Key::new(format!("{account}/api_keys"), key.to_string())
+/// Which account and which owner the first start made.
+pub fn first_account() -> Key {
+    Key::new(format!("{}/first-account", AccountId::SYSTEM), "first-account")
 }
 
 /// A stream that a consumer could not handle. All of one consumer stand together, so that it finds them when it starts.

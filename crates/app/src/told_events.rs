@@ -50,7 +50,8 @@ pub fn message_event_type(event: &MessageEvent) -> &'static str {
         MessageEvent::Queued(_)
         | MessageEvent::Sent(_)
         | MessageEvent::ReceiptRecorded(_)
-        | MessageEvent::Failed(_) => "message.status",
+        | MessageEvent::Failed(_)
+        | MessageEvent::Expired(_) => "message.status",
     }
 }
 
@@ -63,6 +64,7 @@ pub fn message_event_session(event: &MessageEvent) -> SessionId {
         MessageEvent::Sent(data) => data.session_id,
         MessageEvent::ReceiptRecorded(data) => data.session_id,
         MessageEvent::Failed(data) => data.session_id,
+        MessageEvent::Expired(data) => data.session_id,
     }
 }
 
@@ -84,6 +86,7 @@ pub fn message_event_data(id: MessageId, event: &MessageEvent, view: &MessageVie
             told["recipient"] = json!(data.recipient);
             told
         },
+        MessageEvent::Expired(data) => status(&data.whatsapp_id, MessageStatus::Expired, data.at),
         MessageEvent::Failed(data) => {
             let mut told = status(&data.whatsapp_id, MessageStatus::Failed, data.at);
             told["error"] = json!({ "code": data.code, "detail": data.detail });

@@ -22,6 +22,8 @@ pub const PASSWORD_CHARS_MAX: usize = 1_024;
 /// An account to make.
 #[derive(Debug, Clone)]
 pub struct NewAccount {
+    /// Its ids, drawn with [`Commands::draw_account`]: who has to keep them before they are committed can.
+    pub ids: CreatedAccount,
     /// Its name.
     pub name: String,
     /// The owner's address, unique in the installation.
@@ -60,6 +62,63 @@ pub enum CreateAccountError {
 }
 
 impl Commands {
+    /// Ids for an account and its owner.
+    pub fn draw_account(&self) -> CreatedAccount {
+        let owner = UserId::from_parts(self.ids.parts());
+        CreatedAccount { account: AccountId::from_parts(self.ids.parts()), owner }
+    }
+
+    /// Sets another password.
+    pub async fn change_password(
+        &self,
+        owner: UserId,
+        password: &Secret,
+        cause: &Cause,
+    ) -> Result<(), CreateAccountError> {
+        let password_hash = self.password_hash(password).await?;
+        let (id, at) = (owner.to_string(), self.ports.clock.now());
+        let command = UserCommand::ChangePassword { password_hash, at };
+        let account = AccountId::SYSTEM;
+        let change = Execution::<User> { account, id: &id, command, fresh: false, claims: Vec::new(), cause };
+        self.ports.execute(change).await.map(drop).map_err(|error| match error {
+            ExecuteError::Refused(refusal) => CreateAccountError::User(refusal),
+            ExecuteError::ClaimTaken(..) => PortError::Conflict("an unexpected claim is taken".to_owned()).into(),
+            ExecuteError::Port(error) => error.into(),
+        })
+    }
+
+    /// Makes the account of an owner who is there already; one that exists is fine.
+    pub async fn finish_account(
+        &self,
+        ids: CreatedAccount,
+        name: &str,
+        cause: &Cause,
+    ) -> Result<(), CreateAccountError> {
+        let CreatedAccount { account, owner } = ids;
+        let (id, at) = (account.to_string(), self.ports.clock.now());
+        let command = AccountCommand::Create { name: name.to_owned(), owner, at };
+        let create = Execution::<Account> { account, id: &id, command, fresh: true, claims: Vec::new(), cause };
+        match self.ports.execute(create).await {
+            Ok(_) | Err(ExecuteError::Refused(AccountError::AlreadyExists)) => Ok(()),
+            Err(ExecuteError::Refused(refusal)) => Err(CreateAccountError::Account(refusal)),
+            Err(ExecuteError::ClaimTaken(..)) => {
+                Err(PortError::Conflict("an unexpected claim is taken".to_owned()).into())
+            }
+            Err(ExecuteError::Port(error)) => Err(error.into()),
+        }
+    }
+
+    async fn password_hash(&self, password: &Secret) -> Result<Secret, CreateAccountError> {
+        if !(PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&password.0.chars().count()) {
+            return Err(CreateAccountError::InvalidPassword);
+        }
+        let salt: [u8; 16] = self.entropy.bytes();
+        let password = password.0.clone();
+        // Half a second of one core: not on a thread that serves others.
+        let hashed = tokio::task::spawn_blocking(move || hash_password(&password, &salt)).await;
+        Ok(hashed.map_err(|error| PortError::Unavailable(error.to_string()))??)
+    }
+
     /// Makes a user and the account that the user owns. When it stops between the two, the address is taken and a
     /// second call says so.
     pub async fn create_account(
@@ -67,15 +126,8 @@ impl Commands {
         new: NewAccount,
         cause: &Cause,
     ) -> Result<CreatedAccount, CreateAccountError> {
-        if !(PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&new.password.0.chars().count()) {
-            return Err(CreateAccountError::InvalidPassword);
-        }
-        let salt: [u8; 16] = self.entropy.bytes();
-        let password = new.password.0.clone();
-        let hashed = tokio::task::spawn_blocking(move || hash_password(&password, &salt)).await;
-        let password_hash = hashed.map_err(|error| PortError::Unavailable(error.to_string()))??;
-        let owner = UserId::from_parts(self.ids.parts());
-        let account = AccountId::from_parts(self.ids.parts());
+        let password_hash = self.password_hash(&new.password).await?;
+        let CreatedAccount { owner, .. } = new.ids;
         let at = self.ports.clock.now();
         let key = keys::email_claim(&*self.ports.secrets, &new.email);
         let value = owner.to_string();
@@ -92,18 +144,8 @@ impl Commands {
             ExecuteError::ClaimTaken(..) => CreateAccountError::EmailTaken,
             ExecuteError::Port(error) => error.into(),
         })?;
-        let id = account.to_string();
-        let command = AccountCommand::Create { name: new.name, owner, at };
-        let create =
-            Execution::<Account> { account, id: &id, command, fresh: true, claims: Vec::new(), cause };
-        self.ports.execute(create).await.map_err(|error| match error {
-            ExecuteError::Refused(refusal) => CreateAccountError::Account(refusal),
-            ExecuteError::ClaimTaken(..) => {
-                PortError::Conflict("an unexpected claim is taken".to_owned()).into()
-            },
-            ExecuteError::Port(error) => error.into(),
-        })?;
-        Ok(CreatedAccount { account, owner })
+        self.finish_account(new.ids, &new.name, cause).await?;
+        Ok(new.ids)
     }
 }
 

@@ -54,17 +54,31 @@ pub(super) fn secret_hash(secret: &str) -> SecretHash {
     SecretHash(Secret(digest.iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
+/// A key that was drawn and not yet made: who has to keep it before it is committed can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawnApiKey(pub Secret);
+
 impl Commands {
+    /// Draws a key for the network that this process serves.
+    pub fn draw_api_key(&self) -> DrawnApiKey {
+        let random: [u8; LOOKUP_LEN + SECRET_LEN] = self.entropy.bytes();
+        let text = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)]));
+        DrawnApiKey(Secret(prefix(self.network).chars().chain(text).collect()))
+    }
+
     /// Makes a key for the network that this process serves.
     pub async fn create_api_key(
         &self,
         account: AccountId,
+        drawn: DrawnApiKey,
         new: NewApiKey,
         cause: &Cause,
     ) -> Result<CreatedApiKey, ExecuteError<ApiKeyError>> {
-        let random: [u8; LOOKUP_LEN + SECRET_LEN] = self.entropy.bytes();
-        let text: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect();
-        let (lookup_id, secret) = text.split_at(LOOKUP_LEN);
+        let text = drawn.0.0.strip_prefix(&prefix(self.network)).unwrap_or_default();
+        let parts = text.split_at_checked(LOOKUP_LEN).filter(|(_, secret)| secret.len() == SECRET_LEN);
+        let Some((lookup_id, secret)) = parts else {
+            return Err(PortError::Corrupt("a drawn key of another form".to_owned()).into());
+        };
         let id = ApiKeyId::from_parts(self.ids.parts());
         let create = CreateApiKey {
             name: new.name,
@@ -88,7 +102,7 @@ impl Commands {
             cause,
         };
         match self.ports.execute(execution).await {
-            Ok(_) => Ok(CreatedApiKey { id, key: Secret(format!("{}{text}", prefix(self.network))) }),
+            Ok(_) => Ok(CreatedApiKey { id, key: drawn.0.clone() }),
             Err(ExecuteError::ClaimTaken(..)) => {
                 Err(PortError::Conflict("a random key was drawn twice".to_owned()).into())
             },

@@ -88,6 +88,11 @@ impl Outcomes {
         self.on_message(account, id, MessageCommand::RecordReceipt(receipt), false).await
     }
 
+    /// A message's time is over.
+    pub async fn expired(&self, account: AccountId, id: MessageId, at: Timestamp) -> Result<(), PortError> {
+        self.on_message(account, id, MessageCommand::Expire { at }, false).await
+    }
+
     /// A message cannot be sent.
     pub async fn failed(
         &self,

@@ -103,6 +103,7 @@ fn step_of(event: &MessageEvent) -> (MessageStatus, Timestamp) {
         MessageEvent::Sent(data) => (MessageStatus::Sent, data.at),
         MessageEvent::ReceiptRecorded(data) => (data.step.status(), data.at),
         MessageEvent::Failed(data) => (MessageStatus::Failed, data.at),
+        MessageEvent::Expired(data) => (MessageStatus::Expired, data.at),
     }
 }
 

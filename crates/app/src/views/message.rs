@@ -164,6 +164,7 @@ impl MessageView {
                 self.status = self.status.advanced(MessageStatus::Failed);
                 self.error = Some(MessageErrorView { code: failed.code, detail: failed.detail });
             },
+            MessageEvent::Expired(_) => self.status = self.status.advanced(MessageStatus::Expired),
             MessageEvent::Queued(_) | MessageEvent::Received(_) | MessageEvent::SentFromPhone(_) => {},
         }
         if self.status != MessageStatus::Failed {

@@ -58,7 +58,7 @@ impl SessionView {
                 settings: created.settings,
                 wanted: if created.start { Wanted::Running } else { Wanted::Stopped },
                 generation: 1,
-                status: SessionStatus::Stopped,
+                status: if created.start { SessionStatus::Connecting } else { SessionStatus::Stopped },
                 reason: None,
                 me: None,
                 created_at: created.at,
@@ -77,6 +77,8 @@ impl SessionView {
             SessionEvent::StartRequested(_) | SessionEvent::RestartRequested(_) => {
                 self.wanted = Wanted::Running;
                 self.generation += 1;
+                self.status = SessionStatus::Connecting;
+                self.reason = None;
             },
             SessionEvent::StopRequested(_) => self.wanted = Wanted::Stopped,
             SessionEvent::LogoutRequested(_) => self.wanted = Wanted::LoggedOut,

@@ -17,6 +17,11 @@ pub enum MessageCommand {
     },
     /// A receipt came.
     RecordReceipt(RecordReceipt),
+    /// Its time is over.
+    Expire {
+        /// When.
+        at: Timestamp,
+    },
     /// It cannot be sent any more.
     Fail {
         /// Stable, for programs: `session_logged_out`, `rejected_by_whatsapp`, …

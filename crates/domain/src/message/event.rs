@@ -19,6 +19,8 @@ events! {
         ReceiptRecorded(ReceiptRecorded) = "message.receipt_recorded" v "1",
         /// It cannot be sent any more.
         Failed(MessageFailed) = "message.failed" v "1",
+        /// Its time was over before it could be sent.
+        Expired(MessageExpired) = "message.expired" v "1",
     }
 }
 
@@ -119,6 +121,17 @@ pub struct MessageFailed {
     pub code: String,
     /// For people.
     pub detail: String,
+    /// When it was given up.
+    pub at: Timestamp,
+}
+
+/// See [`MessageEvent::Expired`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageExpired {
+    /// Who should have sent.
+    pub session_id: SessionId,
+    /// WhatsApp's id.
+    pub whatsapp_id: String,
     /// When it was given up.
     pub at: Timestamp,
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 pub use command::{MessageCommand, QueueMessage, ReceiveMessage, RecordReceipt};
 pub use error::MessageError;
 pub use event::{
-    MessageEvent, MessageFailed, MessageQueued, MessageReceived, MessageSent, MessageSentFromPhone,
+    MessageEvent, MessageExpired, MessageFailed, MessageQueued, MessageReceived, MessageSent, MessageSentFromPhone,
     ReceiptRecorded,
 };
 use serde::{Deserialize, Serialize};
@@ -178,8 +178,10 @@ impl Message {
                     MessageFailed { session_id, whatsapp_id, code, detail, at }.into()
                 })
             },
+            (MessageStatus::Queued, C::Expire { at }) => self
+                .with_address(|session_id, whatsapp_id| MessageExpired { session_id, whatsapp_id, at }.into()),
             // WhatsApp's word stands above a doubt of ours.
-            (_, C::Fail { .. }) => Ok(vec![]),
+            (_, C::Fail { .. } | C::Expire { .. }) => Ok(vec![]),
         }
     }
 
@@ -218,6 +220,7 @@ impl Message {
                 self.steps.insert((receipt.step, receipt.recipient.jid));
             },
             MessageEvent::Failed(_) => self.status = self.status.advanced(MessageStatus::Failed),
+            MessageEvent::Expired(_) => self.status = self.status.advanced(MessageStatus::Expired),
         }
     }
 

@@ -156,6 +156,15 @@ fn only_a_queued_message_fails() {
 }
 
 #[test]
+fn only_a_queued_message_expires() {
+    let expire = || MessageCommand::Expire { at: at(9) };
+    let expired = MessageExpired { session_id: session(), whatsapp_id: "3EB0AA".into(), at: at(9) };
+    given([queued()]).when(expire()).then_expect_events(vec![expired.into()]);
+    given([queued(), sent()]).when(expire()).then_expect_events(vec![]);
+    given([]).when(expire()).then_expect_error(MessageError::NotFound);
+}
+
+#[test]
 fn a_later_word_of_whatsapp_overrides_a_failure() {
     given([queued(), failed()]).when(ack()).then_expect_events(vec![sent()]);
     let message = folded([queued(), failed(), recorded(ReceiptStep::Delivered)]);

@@ -1,0 +1,19 @@
+//! The public HTTP API: axum routes, request and response types, extractors that authorise, problems, OpenAPI.
+//!
+//! A handler's extractors check; then there is one call into `app`, and `?` into [`Problem`]. Only this crate knows HTTP
+//! status codes. The OpenAPI document is made from the same registrations as the routes.
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on should panic"))]
+
+mod cursor;
+mod extract;
+mod openapi;
+mod problem;
+mod request_id;
+mod routes;
+mod shapes;
+mod state;
+
+pub use openapi::document;
+pub use problem::Problem;
+pub use routes::router;
+pub use state::Api;

@@ -1,0 +1,265 @@
+//! RFC 9457: the one shape of every error.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use waxwing_app::{
+    commands::{
+        AuthenticateError, CreateSessionError, CreateWebhookError, DeleteWebhookError, IdempotencyError,
+        SendMessageError, SessionWishError,
+    },
+    ports::{GatewayError, PortError},
+};
+use waxwing_domain::{message::MessageError, session::SessionError, webhook_endpoint::WebhookEndpointError};
+
+use crate::request_id;
+
+/// Every kind of problem: code, status, title, and what to do about it. The pages under `/api/docs/problems/` are made
+/// from this table.
+pub(crate) const KINDS: &[(&str, StatusCode, &str, &str)] = &[
+    ("unauthorized", StatusCode::UNAUTHORIZED, "A valid credential is needed",
+     "Send `Authorization: Bearer <API key>` or `X-API-Key: <API key>`. The key may be unknown, revoked, expired, or of the other mode: test keys reach the sandbox only, live keys WhatsApp only."),
+    ("forbidden", StatusCode::FORBIDDEN, "The credential lacks a scope",
+     "The detail names the scope. Make a key that has it, or `*`."),
+    ("not_found", StatusCode::NOT_FOUND, "There is no such thing",
+     "Nothing here has this address, or it belongs to another account."),
+    ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "The address does not take this method",
+     "The header `Allow` names those that it takes."),
+    ("session_exists", StatusCode::CONFLICT, "The name is taken",
+     "Names of sessions are unique in an account. Choose another, or delete the session that has it."),
+    ("session_logged_out", StatusCode::CONFLICT, "The session is logged out",
+     "Start the session and let a phone scan its code before sending."),
+    ("not_pairing", StatusCode::CONFLICT, "There is no code to scan",
+     "A session has a code while its status is `pairing`. Start it, or wait a moment."),
+    ("idempotency_conflict", StatusCode::CONFLICT, "The idempotency key was used with another body",
+     "Use a new `Idempotency-Key` for each new request, and the same one only to repeat it."),
+    ("too_many_webhooks", StatusCode::CONFLICT, "The account has the most webhooks it can have",
+     "Delete one that is no longer needed."),
+    ("conflict", StatusCode::CONFLICT, "Something else changed at the same time",
+     "Try again."),
+    ("payload_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large",
+     "A JSON body has 4 MiB at most."),
+    ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON",
+     "Send `Content-Type: application/json`."),
+    ("validation_failed", StatusCode::UNPROCESSABLE_ENTITY, "The request is not valid",
+     "`errors` names each field by a JSON pointer and says what was expected."),
+    ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here",
+     "It is not your request. Tell the operator the `request_id`."),
+    ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "The service cannot do this right now",
+     "Try again in a moment. With an `Idempotency-Key` that is safe."),
+];
+
+/// An error as every operation answers it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// Address of the page that explains this kind of problem.
+    #[schema(example = "/api/docs/problems/validation_failed")]
+    r#type: String,
+    /// The kind in a few words.
+    title: String,
+    /// The HTTP status.
+    #[schema(example = 422)]
+    status: u16,
+    /// This very case, for people.
+    detail: String,
+    /// The kind, for programs.
+    #[schema(example = "validation_failed")]
+    code: String,
+    /// Which fields are wrong.
+    errors: Vec<FieldError>,
+    /// Under which the request stands in the logs.
+    #[schema(example = "req_01KAJ1V7Q6E1P8K3M5R7T9W2YB")]
+    request_id: String,
+}
+
+/// A field that is wrong.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldError {
+    /// JSON pointer to the field; for a parameter, its name behind `/query` or `/path`.
+    #[schema(example = "/to")]
+    pub pointer: String,
+    /// What was expected.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem of a kind of the table.
+    pub(crate) fn new(code: &str, detail: impl Into<String>) -> Self {
+        let known = KINDS.iter().find(|(kind, ..)| *kind == code);
+        let (status, title) = known.map_or((StatusCode::INTERNAL_SERVER_ERROR, ""), |(_, status, title, _)| (*status, *title));
+        Self {
+            r#type: format!("/api/docs/problems/{code}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code: code.to_owned(),
+            errors: Vec::new(),
+            request_id: String::new(),
+        }
+    }
+
+    /// A field is wrong.
+    pub(crate) fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let (pointer, detail) = (pointer.into(), detail.into());
+        let mut problem = Self::new("validation_failed", format!("{pointer}: {detail}"));
+        problem.errors.push(FieldError { pointer, detail });
+        problem
+    }
+
+    /// The same problem, said of a field.
+    pub(crate) fn at(mut self, pointer: &str) -> Self {
+        self.errors.push(FieldError { pointer: pointer.to_owned(), detail: self.detail.clone() });
+        self
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new("not_found", format!("There is no such {what}."))
+    }
+
+    /// What the simulated network's control refused, as it is: its codes are those of api.md.
+    pub(crate) fn from_sandbox(status: u16, code: String, detail: String, pointer: Option<String>) -> Self {
+        let errors = pointer.map(|pointer| FieldError { pointer, detail: detail.clone() });
+        Self {
+            r#type: format!("/api/docs/problems/{code}"),
+            title: "The sandbox refused the request".to_owned(),
+            status,
+            detail,
+            code,
+            errors: errors.into_iter().collect(),
+            request_id: String::new(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(mut self) -> Response {
+        self.request_id = request_id::current();
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        // The cause is logged here, where it is handled, and never shown.
+        match error {
+            PortError::Conflict(_) => Self::new("conflict", "Something else changed at the same time; try again."),
+            PortError::NotFound(_) => Self::not_found("thing"),
+            PortError::Throttled(_) | PortError::Unavailable(_) => {
+                tracing::warn!(%error, request_id = request_id::current(), "the engine is unavailable");
+                Self::new("unavailable", "The request was not carried out; try again in a moment.")
+            }
+            PortError::Corrupt(_) => {
+                tracing::error!(%error, request_id = request_id::current(), "stored data cannot be read");
+                Self::new("internal", "Something went wrong here.")
+            }
+        }
+    }
+}
+
+impl From<GatewayError> for Problem {
+    fn from(error: GatewayError) -> Self {
+        tracing::warn!(%error, request_id = request_id::current(), "the gateway is unavailable");
+        Self::new("unavailable", "The WhatsApp side cannot be reached right now; try again in a moment.")
+    }
+}
+
+impl From<AuthenticateError> for Problem {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Invalid => Self::new("unauthorized", "The credential is missing or not valid."),
+            AuthenticateError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<IdempotencyError> for Problem {
+    fn from(error: IdempotencyError) -> Self {
+        match error {
+            IdempotencyError::Conflict => {
+                Self::new("idempotency_conflict", "This Idempotency-Key was used before with another body.")
+            }
+            IdempotencyError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<SendMessageError> for Problem {
+    fn from(error: SendMessageError) -> Self {
+        match error {
+            SendMessageError::NoSuchSession => Self::not_found("session").at("/session_id"),
+            SendMessageError::SessionLoggedOut => Self::new("session_logged_out", error.to_string()),
+            SendMessageError::ExpiresInThePast => Self::field("/expires_at", "expected a time in the future"),
+            SendMessageError::Message(error @ (MessageError::EmptyText | MessageError::TextTooLong)) => {
+                Self::field("/text", error.to_string())
+            }
+            SendMessageError::Message(error) => Self::new("conflict", error.to_string()),
+            SendMessageError::Idempotency(error) => error.into(),
+            SendMessageError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateSessionError> for Problem {
+    fn from(error: CreateSessionError) -> Self {
+        match error {
+            CreateSessionError::NameTaken => Self::new("session_exists", error.to_string()).at("/name"),
+            CreateSessionError::Session(SessionError::InvalidName) => {
+                Self::field("/name", SessionError::InvalidName.to_string())
+            }
+            CreateSessionError::Session(error) => Self::new("conflict", error.to_string()),
+            CreateSessionError::Idempotency(error) => error.into(),
+            CreateSessionError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<SessionWishError> for Problem {
+    fn from(error: SessionWishError) -> Self {
+        match error {
+            SessionWishError::Session(_) => Self::not_found("session"),
+            SessionWishError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateWebhookError> for Problem {
+    fn from(error: CreateWebhookError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CreateWebhookError::NoSuchSession(_) => Self::not_found("session").at("/session_ids"),
+            CreateWebhookError::TooMany => Self::new("too_many_webhooks", detail),
+            CreateWebhookError::Webhook(error) => match error {
+                WebhookEndpointError::UrlTooLong => Self::field("/url", detail),
+                WebhookEndpointError::InvalidEvents => Self::field("/events", detail),
+                WebhookEndpointError::InvalidSessions => Self::field("/session_ids", detail),
+                WebhookEndpointError::DescriptionTooLong => Self::field("/description", detail),
+                WebhookEndpointError::AlreadyExists | WebhookEndpointError::NotFound => Self::new("conflict", detail),
+            },
+            CreateWebhookError::Idempotency(error) => error.into(),
+            CreateWebhookError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeleteWebhookError> for Problem {
+    fn from(error: DeleteWebhookError) -> Self {
+        match error {
+            DeleteWebhookError::Webhook(_) => Self::not_found("webhook"),
+            DeleteWebhookError::Port(error) => error.into(),
+        }
+    }
+}

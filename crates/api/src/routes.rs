@@ -1,0 +1,96 @@
+//! Every route, with its documentation.
+
+mod health;
+mod messages;
+mod problems;
+mod sandbox;
+mod sessions;
+mod webhooks;
+
+use axum::{
+    Json, Router,
+    http::{HeaderName, HeaderValue, StatusCode},
+    middleware,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use waxwing_app::commands::StoredAnswer;
+
+use crate::{Api, Problem, openapi, request_id};
+
+/// The versioned routes with their documentation.
+pub(crate) fn versioned() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(sessions::create_session, sessions::list_sessions))
+        .routes(routes!(sessions::get_session, sessions::delete_session))
+        .routes(routes!(sessions::start_session))
+        .routes(routes!(sessions::stop_session))
+        .routes(routes!(sessions::restart_session))
+        .routes(routes!(sessions::logout_session))
+        .routes(routes!(sessions::get_session_qr))
+        .routes(routes!(messages::send_message, messages::list_messages))
+        .routes(routes!(messages::send_text))
+        .routes(routes!(messages::get_message))
+        .routes(routes!(messages::get_message_timeline))
+        .routes(routes!(webhooks::create_webhook, webhooks::list_webhooks))
+        .routes(routes!(webhooks::get_webhook, webhooks::delete_webhook))
+        .routes(routes!(sandbox::create_phone, sandbox::list_phones))
+        .routes(routes!(sandbox::scan))
+        .routes(routes!(sandbox::enter_code))
+        .routes(routes!(sandbox::send_from_phone))
+        .routes(routes!(sandbox::inbox))
+        .routes(routes!(sandbox::get_behaviour, sandbox::set_behaviour))
+        .routes(routes!(sandbox::add_fault, sandbox::list_faults, sandbox::clear_faults))
+        .routes(routes!(sandbox::ledger))
+}
+
+/// The whole API as a service.
+pub fn router(api: Api) -> Router {
+    let (versioned, document) = openapi::with_document(versioned());
+    let docs = utoipa_swagger_ui::SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document);
+    Router::new()
+        .nest("/api/v1", versioned.fallback(not_found).method_not_allowed_fallback(method_not_allowed))
+        .merge(health::routes())
+        .merge(problems::routes())
+        .merge(docs)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(api.clone(), request_id::assign))
+        .with_state(api)
+}
+
+async fn not_found() -> Problem {
+    Problem::not_found("address")
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new("method_not_allowed", "This address does not take this method.")
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::new("internal", "Something went wrong here.").into_response()
+}
+
+static REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// The answer to a repetition: the first status and body.
+fn repeated(answer: StoredAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let json = [(axum::http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let mut response = (status, json, answer.body).into_response();
+    response.headers_mut().insert(REPLAYED.clone(), HeaderValue::from_static("true"));
+    response
+}
+
+/// An answer as it is kept for repetitions.
+fn kept(status: StatusCode, body: &impl Serialize) -> (u16, String) {
+    (status.as_u16(), serde_json::to_string(body).unwrap_or_default())
+}
+
+fn answer(status: StatusCode, body: impl Serialize) -> Response {
+    (status, Json(body)).into_response()
+}

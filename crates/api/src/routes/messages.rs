@@ -1,0 +1,197 @@
+//! Messages.
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use waxwing_app::{
+    commands::{NewMessage, Once, Repeatable},
+    queries::{self, MessageFilter},
+    told_events,
+    views::MessageView,
+};
+use waxwing_domain::{
+    Content, MessageId, Recipient, SessionId, Text,
+    message::{Direction, MessageStatus},
+};
+
+use super::{answer, kept, repeated};
+use crate::{
+    Api, Problem, cursor,
+    extract::{Actor, Body, IdPath, IdempotencyKey, MessagesRead, MessagesSend, ValidQuery, limit},
+    shapes::{AcceptedMessageOut, MessageOut, Page, SendMessageIn, SendTextIn, TimelineEntryOut},
+};
+
+/// Largest `metadata`, as JSON.
+const METADATA_BYTES_MAX: usize = 4 * 1_024;
+
+/// Send a message
+///
+/// 202 means that it is durable: it will be sent once, or fail with a reason.
+#[utoipa::path(post, path = "/messages", operation_id = "sendMessage", tag = "messages", request_body = SendMessageIn,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats this request safely for 24 hours.")),
+    responses((status = 202, description = "Accepted", body = AcceptedMessageOut)))]
+pub(super) async fn send_message(
+    State(api): State<Api>,
+    actor: Actor<MessagesSend>,
+    key: IdempotencyKey,
+    body: Body<SendMessageIn>,
+) -> Result<Response, Problem> {
+    let Body { value, raw } = body;
+    send(&api, &actor, key, "POST /messages", Body { value: value.into(), raw }).await
+}
+
+/// Send a text
+///
+/// The same as `sendMessage` with `type` `text`.
+#[utoipa::path(post, path = "/messages/send", operation_id = "sendText", tag = "messages", request_body = SendTextIn,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats this request safely for 24 hours.")),
+    responses((status = 202, description = "Accepted", body = AcceptedMessageOut)))]
+pub(super) async fn send_text(
+    State(api): State<Api>,
+    actor: Actor<MessagesSend>,
+    key: IdempotencyKey,
+    body: Body<SendTextIn>,
+) -> Result<Response, Problem> {
+    send(&api, &actor, key, "POST /messages/send", body).await
+}
+
+async fn send(
+    api: &Api,
+    actor: &Actor<MessagesSend>,
+    key: IdempotencyKey,
+    route: &'static str,
+    body: Body<SendTextIn>,
+) -> Result<Response, Problem> {
+    let idempotency = key.of(route, &body.raw);
+    let SendTextIn { session_id, to, text, link_preview, expires_at, metadata } = body.value;
+    actor.session(session_id).map_err(|problem| problem.at("/session_id"))?;
+    let Recipient(to) = Recipient::parse(&to).map_err(|error| Problem::field("/to", error.to_string()))?;
+    let size = metadata.as_ref().map_or(0, |metadata| json!(metadata).to_string().len());
+    if size > METADATA_BYTES_MAX {
+        return Err(Problem::field("/metadata", "expected an object of up to 4 KB"));
+    }
+    let content = Content::Text { text: Text(text), link_preview };
+    let new = NewMessage { session_id, to, content, expires_at, metadata };
+    let kept = |view: &MessageView| kept(StatusCode::ACCEPTED, &AcceptedMessageOut::from(view));
+    let repeatable = idempotency.map(|idempotency| Repeatable { idempotency, answer: &kept });
+    Ok(match api.commands.send_message(actor.account(), new, repeatable, &actor.cause()).await? {
+        Once::Done(view) => answer(StatusCode::ACCEPTED, AcceptedMessageOut::from(&view)),
+        Once::Repeated(stored) => repeated(stored),
+    })
+}
+
+/// Which messages are wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct MessagesQuery {
+    /// Most entries of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Of this session.
+    #[param(value_type = Option<String>)]
+    session_id: Option<SessionId>,
+    /// Of this chat: a phone number or an address.
+    chat: Option<String>,
+    /// `in` or `out`.
+    #[param(value_type = Option<String>)]
+    direction: Option<Direction>,
+    /// In this status.
+    #[param(value_type = Option<String>)]
+    status: Option<MessageStatus>,
+    /// Of this kind.
+    #[serde(rename = "type")]
+    #[param(value_type = Option<String>)]
+    kind: Option<String>,
+    /// Only later ones.
+    #[param(value_type = Option<String>, format = DateTime)]
+    after: Option<Timestamp>,
+    /// Only earlier ones.
+    #[param(value_type = Option<String>, format = DateTime)]
+    before: Option<Timestamp>,
+    /// `asc` (oldest first, the default) or `desc`.
+    order: Option<String>,
+}
+
+impl MessagesQuery {
+    fn filter(&self) -> Result<MessageFilter, Problem> {
+        let chat = self.chat.as_deref().map(Recipient::parse).transpose();
+        let chat = chat.map_err(|error| Problem::field("/query/chat", error.to_string()))?;
+        let descending = match self.order.as_deref() {
+            None | Some("asc") => false,
+            Some("desc") => true,
+            Some(_) => return Err(Problem::field("/query/order", "expected asc or desc")),
+        };
+        Ok(MessageFilter {
+            session: self.session_id,
+            chat: chat.map(|Recipient(jid)| jid),
+            direction: self.direction,
+            status: self.status,
+            kind: self.kind.clone(),
+            after: self.after,
+            before: self.before,
+            descending,
+        })
+    }
+}
+
+/// List messages
+///
+/// Oldest first unless `order=desc`. A new message may take a second to appear.
+#[utoipa::path(get, path = "/messages", operation_id = "listMessages", tag = "messages", params(MessagesQuery),
+    responses((status = 200, description = "A page", body = Page<MessageOut>)))]
+pub(super) async fn list_messages(
+    State(api): State<Api>,
+    actor: Actor<MessagesRead>,
+    ValidQuery(query): ValidQuery<MessagesQuery>,
+) -> Result<Response, Problem> {
+    let (limit, cursor) = (limit(query.limit.as_deref())?, cursor::decode(query.cursor.as_deref())?);
+    let filter = query.filter()?;
+    if let Some(session) = filter.session {
+        actor.session(session)?;
+        let known = queries::session(&api.commands.ports, &*api.records, actor.account(), session).await?;
+        known.ok_or_else(|| Problem::not_found("session").at("/query/session_id"))?;
+    }
+    let allowed = |session| actor.may_touch(session);
+    let page = queries::messages(&*api.records, actor.account(), &filter, &allowed, cursor, limit).await?;
+    let data: Vec<Value> = page.messages.iter().map(told_events::message_json).collect();
+    Ok(answer(StatusCode::OK, Page { data, next_cursor: page.next.map(|next| cursor::encode(&next)) }))
+}
+
+async fn found(api: &Api, actor: &Actor<MessagesRead>, id: MessageId) -> Result<MessageView, Problem> {
+    let view = queries::message(&api.commands.ports, &*api.records, actor.account(), id).await?;
+    view.filter(|view| actor.may_touch(view.session_id)).ok_or_else(|| Problem::not_found("message"))
+}
+
+/// Get a message
+#[utoipa::path(get, path = "/messages/{id}", operation_id = "getMessage", tag = "messages",
+    params(("id" = String, Path, description = "The message's id.")),
+    responses((status = 200, description = "The message", body = MessageOut)))]
+pub(super) async fn get_message(
+    State(api): State<Api>,
+    actor: Actor<MessagesRead>,
+    IdPath(id): IdPath<MessageId>,
+) -> Result<Response, Problem> {
+    let view = found(&api, &actor, id).await?;
+    Ok(answer(StatusCode::OK, told_events::message_json(&view)))
+}
+
+/// Get a message's timeline
+///
+/// Everything that happened to it, in the order in which it was recorded.
+#[utoipa::path(get, path = "/messages/{id}/timeline", operation_id = "getMessageTimeline", tag = "messages",
+    params(("id" = String, Path, description = "The message's id.")),
+    responses((status = 200, description = "Its events", body = Page<TimelineEntryOut>)))]
+pub(super) async fn get_message_timeline(
+    State(api): State<Api>,
+    actor: Actor<MessagesRead>,
+    IdPath(id): IdPath<MessageId>,
+) -> Result<Response, Problem> {
+    found(&api, &actor, id).await?;
+    let data = queries::timeline(&api.commands.ports, actor.account(), id).await?;
+    Ok(answer(StatusCode::OK, Page { data, next_cursor: None }))
+}

@@ -1,0 +1,232 @@
+//! Sessions.
+
+use std::io::Cursor;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use image::{GrayImage, ImageFormat, Luma};
+use qrcode::{EcLevel, QrCode, render::svg};
+use waxwing_app::{
+    commands::{NewSession, Once, Repeatable, SessionWish},
+    queries,
+    views::SessionView,
+};
+use waxwing_domain::SessionId;
+
+use super::{answer, kept, repeated};
+use crate::{
+    Api, Problem, cursor,
+    extract::{Actor, Body, IdPath, IdempotencyKey, PageQuery, SessionsRead, SessionsWrite, ValidQuery},
+    shapes::{CreateSessionIn, Page, QrOut, SessionOut},
+};
+
+/// Make a session
+///
+/// It starts at once unless `start` is false; its code to scan is then at `/sessions/{id}/qr`.
+#[utoipa::path(post, path = "/sessions", operation_id = "createSession", tag = "sessions", request_body = CreateSessionIn,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats this request safely for 24 hours.")),
+    responses((status = 201, description = "Made", body = SessionOut)))]
+pub(super) async fn create_session(
+    State(api): State<Api>,
+    actor: Actor<SessionsWrite>,
+    key: IdempotencyKey,
+    body: Body<CreateSessionIn>,
+) -> Result<Response, Problem> {
+    let idempotency = key.of("POST /sessions", &body.raw);
+    let CreateSessionIn { name, phone_number, start, settings } = body.value;
+    let out = |view: &SessionView| SessionOut::new(view.clone(), None);
+    let kept = |view: &SessionView| kept(StatusCode::CREATED, &out(view));
+    let repeatable = idempotency.map(|idempotency| Repeatable { idempotency, answer: &kept });
+    let new = NewSession { name, phone_number, start, settings };
+    Ok(match api.commands.create_session(actor.account(), new, repeatable, &actor.cause()).await? {
+        Once::Done(view) => answer(StatusCode::CREATED, out(&view)),
+        Once::Repeated(stored) => repeated(stored),
+    })
+}
+
+/// List sessions
+#[utoipa::path(get, path = "/sessions", operation_id = "listSessions", tag = "sessions", params(PageQuery),
+    responses((status = 200, description = "A page, oldest first", body = Page<SessionOut>)))]
+pub(super) async fn list_sessions(
+    State(api): State<Api>,
+    actor: Actor<SessionsRead>,
+    ValidQuery(page): ValidQuery<PageQuery>,
+) -> Result<Response, Problem> {
+    let (limit, after) = page.read()?;
+    let mut views = queries::sessions(&*api.records, actor.account(), after, limit + 1).await?;
+    let more = views.len() > limit;
+    views.truncate(limit);
+    let next_cursor = views.last().filter(|_| more).map(|view| cursor::encode(&view.id.to_string()));
+    let mut data = Vec::with_capacity(views.len());
+    for view in views.into_iter().filter(|view| actor.may_touch(view.id)) {
+        let live = queries::live_session(&*api.records, actor.account(), view.id).await?;
+        data.push(SessionOut::new(view, live));
+    }
+    Ok(answer(StatusCode::OK, Page { data, next_cursor }))
+}
+
+async fn found<S>(api: &Api, actor: &Actor<S>, id: SessionId) -> Result<SessionView, Problem> {
+    let id = actor.session(id)?;
+    let view = queries::session(&api.commands.ports, &*api.records, actor.account(), id).await?;
+    view.ok_or_else(|| Problem::not_found("session"))
+}
+
+/// Get a session
+#[utoipa::path(get, path = "/sessions/{id}", operation_id = "getSession", tag = "sessions",
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 200, description = "The session", body = SessionOut)))]
+pub(super) async fn get_session(
+    State(api): State<Api>,
+    actor: Actor<SessionsRead>,
+    IdPath(id): IdPath<SessionId>,
+) -> Result<Response, Problem> {
+    let view = found(&api, &actor, id).await?;
+    let live = queries::live_session(&*api.records, actor.account(), id).await?;
+    Ok(answer(StatusCode::OK, SessionOut::new(view, live)))
+}
+
+async fn wish(api: &Api, actor: &Actor<SessionsWrite>, id: SessionId, wish: SessionWish) -> Result<(), Problem> {
+    let id = actor.session(id)?;
+    Ok(api.commands.wish_session(actor.account(), id, wish, &actor.cause()).await?)
+}
+
+/// The session after a wish: as it was recorded, since its host acts a moment later.
+async fn wished(api: &Api, actor: &Actor<SessionsWrite>, id: SessionId, what: SessionWish) -> Result<Response, Problem> {
+    wish(api, actor, id, what).await?;
+    let view = found(api, actor, id).await?;
+    let live = queries::live_session(&*api.records, actor.account(), id).await?;
+    Ok(answer(StatusCode::ACCEPTED, SessionOut::new(view, live)))
+}
+
+/// Delete a session
+///
+/// It is unlinked from its phone, its state is destroyed, and its name is free again. Its messages stay readable by id.
+#[utoipa::path(delete, path = "/sessions/{id}", operation_id = "deleteSession", tag = "sessions",
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 204, description = "Deleted")))]
+pub(super) async fn delete_session(
+    State(api): State<Api>,
+    actor: Actor<SessionsWrite>,
+    IdPath(id): IdPath<SessionId>,
+) -> Result<StatusCode, Problem> {
+    wish(&api, &actor, id, SessionWish::Delete).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Start a session
+#[utoipa::path(post, path = "/sessions/{id}/start", operation_id = "startSession", tag = "sessions",
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 202, description = "It will start", body = SessionOut)))]
+pub(super) async fn start_session(
+    State(api): State<Api>,
+    actor: Actor<SessionsWrite>,
+    IdPath(id): IdPath<SessionId>,
+) -> Result<Response, Problem> {
+    wished(&api, &actor, id, SessionWish::Start).await
+}
+
+/// Stop a session
+///
+/// Its link to the phone stays; messages wait until it is started again.
+#[utoipa::path(post, path = "/sessions/{id}/stop", operation_id = "stopSession", tag = "sessions",
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 202, description = "It will stop", body = SessionOut)))]
+pub(super) async fn stop_session(
+    State(api): State<Api>,
+    actor: Actor<SessionsWrite>,
+    IdPath(id): IdPath<SessionId>,
+) -> Result<Response, Problem> {
+    wished(&api, &actor, id, SessionWish::Stop).await
+}
+
+/// Restart a session
+#[utoipa::path(post, path = "/sessions/{id}/restart", operation_id = "restartSession", tag = "sessions",
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 202, description = "It will connect anew", body = SessionOut)))]
+pub(super) async fn restart_session(
+    State(api): State<Api>,
+    actor: Actor<SessionsWrite>,
+    IdPath(id): IdPath<SessionId>,
+) -> Result<Response, Problem> {
+    wished(&api, &actor, id, SessionWish::Restart).await
+}
+
+/// Log a session out
+///
+/// It is unlinked from its phone, and what waits to be sent fails with `session_logged_out`.
+#[utoipa::path(post, path = "/sessions/{id}/logout", operation_id = "logoutSession", tag = "sessions",
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 202, description = "It will log out", body = SessionOut)))]
+pub(super) async fn logout_session(
+    State(api): State<Api>,
+    actor: Actor<SessionsWrite>,
+    IdPath(id): IdPath<SessionId>,
+) -> Result<Response, Problem> {
+    wished(&api, &actor, id, SessionWish::Logout).await
+}
+
+/// Get the code to scan
+///
+/// As JSON, or as a picture with `Accept: image/svg+xml` or `image/png`.
+#[utoipa::path(get, path = "/sessions/{id}/qr", operation_id = "getSessionQr", tag = "sessions",
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 200, description = "The code", content(
+        (QrOut = "application/json"), (String = "image/svg+xml"), (Vec<u8> = "image/png")))))]
+pub(super) async fn get_session_qr(
+    State(api): State<Api>,
+    actor: Actor<SessionsRead>,
+    IdPath(id): IdPath<SessionId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    found(&api, &actor, id).await?;
+    let live = queries::live_session(&*api.records, actor.account(), id).await?;
+    let now = api.commands.ports.clock.now();
+    let qr = live.and_then(|live| live.qr).filter(|qr| qr.expires_at > now);
+    let qr = qr.ok_or_else(|| Problem::new("not_pairing", "The session has no code to scan right now."))?;
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let picture = ["image/svg+xml", "image/png"].into_iter().find(|kind| accept.contains(kind));
+    let no_store = (header::CACHE_CONTROL, "no-store");
+    Ok(match picture {
+        Some(kind @ "image/svg+xml") => ([(header::CONTENT_TYPE, kind), no_store], svg(&qr.code)?).into_response(),
+        Some(kind) => ([(header::CONTENT_TYPE, kind), no_store], png(&qr.code)?).into_response(),
+        None => ([no_store], answer(StatusCode::OK, QrOut { code: qr.code, expires_at: qr.expires_at })).into_response(),
+    })
+}
+
+fn encoded(code: &str) -> Result<QrCode, Problem> {
+    QrCode::with_error_correction_level(code, EcLevel::L).map_err(|error| {
+        tracing::error!(%error, "a code does not fit into a picture");
+        Problem::new("internal", "Something went wrong here.")
+    })
+}
+
+fn svg(code: &str) -> Result<String, Problem> {
+    Ok(encoded(code)?.render::<svg::Color<'_>>().min_dimensions(320, 320).build())
+}
+
+/// Pixels of one module, and modules of the quiet zone that scanners need around the code.
+const MODULE_PX: u32 = 6;
+const QUIET_ZONE: u32 = 4;
+
+fn png(code: &str) -> Result<Vec<u8>, Problem> {
+    let code = encoded(code)?;
+    let width = u32::try_from(code.width()).unwrap_or(0);
+    let side = (width + 2 * QUIET_ZONE) * MODULE_PX;
+    let dark = |x: u32, y: u32| {
+        let module = |px: u32| (px / MODULE_PX).checked_sub(QUIET_ZONE).filter(|module| *module < width);
+        match (module(x), module(y)) {
+            (Some(x), Some(y)) => code[(x as usize, y as usize)] == qrcode::Color::Dark,
+            _ => false,
+        }
+    };
+    let picture = GrayImage::from_fn(side, side, |x, y| Luma([if dark(x, y) { 0 } else { 255 }]));
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).map_err(|error| {
+        tracing::error!(%error, "a picture was not written");
+        Problem::new("internal", "Something went wrong here.")
+    })?;
+    Ok(bytes.into_inner())
+}

@@ -1,0 +1,94 @@
+//! Webhook endpoints.
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use url::Url;
+use waxwing_app::{
+    commands::{CreatedWebhook, NewWebhook, Once, Repeatable},
+    queries,
+};
+use waxwing_domain::WebhookEndpointId;
+
+use super::{answer, kept, repeated};
+use crate::{
+    Api, Problem, cursor,
+    extract::{Actor, Body, IdPath, IdempotencyKey, PageQuery, ValidQuery, WebhooksRead, WebhooksWrite},
+    shapes::{CreateWebhookIn, Page, WebhookOut},
+};
+
+/// Make a webhook endpoint
+///
+/// Its signing secret is in this answer and in no other. Deliveries follow the Standard Webhooks specification.
+#[utoipa::path(post, path = "/webhooks", operation_id = "createWebhook", tag = "webhooks", request_body = CreateWebhookIn,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats this request safely for 24 hours; the repetition is answered without the secret.")),
+    responses((status = 201, description = "Made", body = WebhookOut)))]
+pub(super) async fn create_webhook(
+    State(api): State<Api>,
+    actor: Actor<WebhooksWrite>,
+    key: IdempotencyKey,
+    body: Body<CreateWebhookIn>,
+) -> Result<Response, Problem> {
+    let idempotency = key.of("POST /webhooks", &body.raw);
+    let CreateWebhookIn { url, events, session_ids, description } = body.value;
+    let parsed = Url::parse(&url).map_err(|error| Problem::field("/url", error.to_string()))?;
+    api.webhooks.check(parsed.as_str()).map_err(|error| Problem::field("/url", error.to_string()))?;
+    for session in session_ids.iter().flatten() {
+        actor.session(*session).map_err(|problem| problem.at("/session_ids"))?;
+    }
+    let kept = |created: &CreatedWebhook| kept(StatusCode::CREATED, &WebhookOut::new(&created.view, None));
+    let repeatable = idempotency.map(|idempotency| Repeatable { idempotency, answer: &kept });
+    let new = NewWebhook { url: parsed, events, session_ids, description };
+    Ok(match api.commands.create_webhook(actor.account(), new, repeatable, &actor.cause()).await? {
+        Once::Done(CreatedWebhook { view, secret }) => {
+            answer(StatusCode::CREATED, WebhookOut::new(&view, Some(secret.0)))
+        }
+        Once::Repeated(stored) => repeated(stored),
+    })
+}
+
+/// List webhook endpoints
+#[utoipa::path(get, path = "/webhooks", operation_id = "listWebhooks", tag = "webhooks", params(PageQuery),
+    responses((status = 200, description = "A page, oldest first", body = Page<WebhookOut>)))]
+pub(super) async fn list_webhooks(
+    State(api): State<Api>,
+    actor: Actor<WebhooksRead>,
+    ValidQuery(page): ValidQuery<PageQuery>,
+) -> Result<Response, Problem> {
+    let (limit, after) = page.read()?;
+    let views = queries::webhooks(&*api.records, actor.account()).await?;
+    let behind = |id: &String| after.as_ref().is_none_or(|after| id > after);
+    let mut views: Vec<_> = views.into_iter().filter(|view| behind(&view.id.to_string())).collect();
+    let more = views.len() > limit;
+    views.truncate(limit);
+    let next_cursor = views.last().filter(|_| more).map(|view| cursor::encode(&view.id.to_string()));
+    let data: Vec<WebhookOut> = views.iter().map(|view| WebhookOut::new(view, None)).collect();
+    Ok(answer(StatusCode::OK, Page { data, next_cursor }))
+}
+
+/// Get a webhook endpoint
+#[utoipa::path(get, path = "/webhooks/{id}", operation_id = "getWebhook", tag = "webhooks",
+    params(("id" = String, Path, description = "The endpoint's id.")),
+    responses((status = 200, description = "The endpoint", body = WebhookOut)))]
+pub(super) async fn get_webhook(
+    State(api): State<Api>,
+    actor: Actor<WebhooksRead>,
+    IdPath(id): IdPath<WebhookEndpointId>,
+) -> Result<Response, Problem> {
+    let view = queries::webhook(&api.commands.ports, actor.account(), id).await?;
+    let view = view.ok_or_else(|| Problem::not_found("webhook"))?;
+    Ok(answer(StatusCode::OK, WebhookOut::new(&view, None)))
+}
+
+/// Delete a webhook endpoint
+///
+/// Deliveries that wait for it are dropped.
+#[utoipa::path(delete, path = "/webhooks/{id}", operation_id = "deleteWebhook", tag = "webhooks",
+    params(("id" = String, Path, description = "The endpoint's id.")),
+    responses((status = 204, description = "Deleted")))]
+pub(super) async fn delete_webhook(
+    State(api): State<Api>,
+    actor: Actor<WebhooksWrite>,
+    IdPath(id): IdPath<WebhookEndpointId>,
+) -> Result<StatusCode, Problem> {
+    api.commands.delete_webhook(actor.account(), id, &actor.cause()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

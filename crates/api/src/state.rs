@@ -1,0 +1,33 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use waxwing_app::{
+    commands::Commands,
+    id_source::IdSource,
+    ports::{Records, SandboxControl, WebhookPost},
+};
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct Api {
+    /// Use cases that change something.
+    pub commands: Commands,
+    /// Read models.
+    pub records: Arc<dyn Records>,
+    /// Looks at the addresses of receivers.
+    pub webhooks: Arc<dyn WebhookPost>,
+    /// The simulated network, where this process serves one.
+    pub sandbox: Option<Arc<dyn SandboxControl>>,
+    /// Ids of requests.
+    pub ids: Arc<IdSource>,
+    /// True once everything behind the API runs.
+    pub ready: Arc<AtomicBool>,
+}
+
+impl Api {
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,22 @@
+//! One suite per port: what its documentation promises, as checks that every engine runs.
+//!
+//! A suite panics with the promise that broke. It expects an engine built with the [`TestClock`] that it gets, and keeps
+//! to names of its own, so several suites can share one engine; a second run needs an empty one. The suites' own tests
+//! show each of them an engine with a fault and expect the panic.
+
+mod clock;
+mod entropy;
+mod feed;
+mod journal;
+mod records;
+mod samples;
+mod secret_box;
+mod work;
+
+pub use clock::TestClock;
+pub use entropy::SeededEntropy;
+pub use feed::feed;
+pub use journal::journal;
+pub use records::records;
+pub use secret_box::secret_box;
+pub use work::work;

@@ -1,0 +1,68 @@
+//! Read models and state.
+
+mod range;
+mod row;
+mod writes;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use waxwing_app::ports::{Consistency, Key, PortError, Query, Records, Row, Write};
+
+pub(crate) use self::writes::remove_expired;
+use crate::{
+    codec::time_ms,
+    failure::{Stop, over_limit},
+    store::Store,
+};
+
+const QUERY_LIMIT: usize = 1000;
+const WRITE_EACH_LIMIT: usize = 1000;
+const WRITE_ALL_LIMIT: usize = 100;
+
+/// Rows in a table of the same file. Every read is strongly consistent.
+pub(crate) struct SqliteRecords {
+    pub(crate) store: Arc<Store>,
+}
+
+#[async_trait]
+impl Records for SqliteRecords {
+    async fn get(&self, key: &Key, _consistency: Consistency) -> Result<Option<Row>, PortError> {
+        let key = key.clone();
+        let now_ms = time_ms(self.store.clock.now());
+        self.store.readers.read(move |connection| get(connection, key, now_ms)).await
+    }
+
+    async fn write_each(&self, writes: Vec<Write>) -> Result<Vec<bool>, PortError> {
+        if writes.len() > WRITE_EACH_LIMIT {
+            return Err(over_limit("writes at once", WRITE_EACH_LIMIT));
+        }
+        writes::check_each(&writes)?;
+        self.store.writer.run(move |transaction| writes::each(transaction, &writes)).await
+    }
+
+    async fn write_all(&self, writes: Vec<Write>) -> Result<(), PortError> {
+        if writes.len() > WRITE_ALL_LIMIT {
+            return Err(over_limit("writes in one transaction", WRITE_ALL_LIMIT));
+        }
+        writes::check_all(&writes)?;
+        self.store.writer.run(move |transaction| writes::all(transaction, &writes)).await
+    }
+
+    async fn query(&self, query: Query) -> Result<Vec<Row>, PortError> {
+        if query.limit > QUERY_LIMIT {
+            return Err(over_limit("rows in one query", QUERY_LIMIT));
+        }
+        let now_ms = time_ms(self.store.clock.now());
+        self.store.readers.read(move |connection| range::query(connection, &query, now_ms)).await
+    }
+}
+
+fn get(connection: &Connection, key: Key, now_ms: i64) -> Result<Option<Row>, Stop> {
+    let mut statement = connection.prepare_cached(
+        "SELECT partition, sort, value, version, indexes, expires_at_ms FROM records
+         WHERE partition = ?1 AND sort = ?2 AND (expires_at_ms IS NULL OR expires_at_ms >= ?3)",
+    )?;
+    Ok(statement.query_row(params![key.partition, key.sort, now_ms], row::read).optional()?)
+}

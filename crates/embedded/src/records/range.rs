@@ -1,0 +1,45 @@
+//! Range queries on the rows' own keys and on their other places.
+
+use rusqlite::{Connection, ToSql, params_from_iter};
+use waxwing_app::ports::{Query, Row};
+
+use super::row;
+use crate::{codec, failure::Stop};
+
+/// The rows of one partition between the bounds that have not expired.
+pub(super) fn query(connection: &Connection, query: &Query, now_ms: i64) -> Result<Vec<Row>, Stop> {
+    let limit = codec::limit(query.limit);
+    let mut parameters: Vec<&dyn ToSql> = vec![&query.partition, &now_ms, &limit];
+    if query.index > 0 {
+        parameters.push(&query.index);
+    }
+    let sql = select(query, &mut parameters);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(parameters), row::read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn select<'q>(query: &'q Query, parameters: &mut Vec<&'q dyn ToSql>) -> String {
+    // CROSS JOIN keeps SQLite from turning the order of the two tables round.
+    let (place, source) = if query.index == 0 {
+        ("r", "records r WHERE r.partition = ?1")
+    } else {
+        (
+            "i",
+            "record_indexes i CROSS JOIN records r ON r.partition = i.row_partition AND r.sort = i.row_sort
+             WHERE i.idx = ?4 AND i.partition = ?1",
+        )
+    };
+    let mut sql = format!(
+        "SELECT r.partition, r.sort, r.value, r.version, r.indexes, r.expires_at_ms FROM {source}
+         AND (r.expires_at_ms IS NULL OR r.expires_at_ms >= ?2)"
+    );
+    for (bound, comparison) in [(&query.bounds.after, ">"), (&query.bounds.before, "<")] {
+        if let Some(bound) = bound {
+            parameters.push(bound);
+            sql += &format!(" AND {place}.sort {comparison} ?{}", parameters.len());
+        }
+    }
+    let direction = if query.descending { "DESC" } else { "ASC" };
+    sql + &format!(" ORDER BY {place}.sort {direction} LIMIT ?3")
+}

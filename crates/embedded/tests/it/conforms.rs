@@ -1,0 +1,35 @@
+//! Every port of the engine passes its suite.
+
+use waxwing_conformance as conformance;
+
+use crate::Fixture;
+
+#[tokio::test]
+async fn sqlite_journal_conforms() {
+    let fixture = Fixture::new();
+    conformance::journal(&*fixture.engine.journal(), &fixture.clock).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_feed_conforms() {
+    let fixture = Fixture::new();
+    conformance::feed(&*fixture.engine.feed(), &*fixture.engine.journal(), &fixture.clock).await;
+}
+
+#[tokio::test]
+async fn sqlite_records_conform() {
+    let fixture = Fixture::new();
+    conformance::records(&*fixture.engine.records(), &fixture.clock).await;
+}
+
+#[tokio::test]
+async fn sqlite_work_conforms() {
+    let fixture = Fixture::new();
+    conformance::work(&*fixture.engine.work(), &fixture.clock).await;
+}
+
+#[tokio::test]
+async fn local_secret_box_conforms() {
+    let fixture = Fixture::new();
+    conformance::secret_box(&*fixture.engine.secrets()).await;
+}

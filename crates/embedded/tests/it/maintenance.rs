@@ -1,0 +1,89 @@
+//! What the engine does by itself.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+use waxwing_app::ports::{Claim, ClaimKey, Guard, IndexEntry, Key, PortError, Row, Write};
+
+use crate::{Fixture, commit, done};
+
+fn row(number: usize, fixture: &Fixture) -> Row {
+    Row {
+        key: Key::new("short-lived", format!("{number:05}")),
+        value: vec![0; 10],
+        version: 1,
+        indexes: vec![IndexEntry { index: 1, partition: "index".to_owned(), sort: format!("{number:05}") }],
+        expires_at: Some(fixture.clock.ahead(Duration::from_secs(60))),
+    }
+}
+
+fn count(fixture: &Fixture, table: &str) -> i64 {
+    let database = Connection::open(fixture.folder.path().join("waxwing.db")).unwrap();
+    database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn expired_rows_and_claims_give_their_space_back() {
+    let fixture = Fixture::new();
+    let (journal, records) = (fixture.engine.journal(), fixture.engine.records());
+    let writes = (0..900).map(|number| Write::Put(row(number, &fixture), Guard::Always)).collect();
+    records.write_each(writes).await.unwrap();
+    let claims = (0..900).map(|number| Claim::Take {
+        key: ClaimKey(format!("claim-{number}")),
+        value: vec![],
+        expires_at: Some(fixture.clock.ahead(Duration::from_secs(60))),
+    });
+    done(journal.append(commit("sample/1", 1, vec![]), claims.collect()).await.unwrap());
+    fixture.clock.advance(Duration::from_secs(120));
+    // Two chunks of 500, one after each write. A third write comes after the second sweep.
+    for version in 2..=4 {
+        done(journal.append(commit("sample/1", version, vec![]), vec![]).await.unwrap());
+    }
+    for table in ["records", "record_indexes", "claims"] {
+        assert_eq!(count(&fixture, table), 0, "{table} was swept");
+    }
+    assert_eq!(count(&fixture, "commits"), 4);
+}
+
+#[tokio::test]
+async fn limits_of_the_ports_are_refused_for_good() {
+    let fixture = Fixture::new();
+    let records = fixture.engine.records();
+    let too_large = Row { value: vec![0; (256 << 10) + 1], ..row(1, &fixture) };
+    let no_index = Row {
+        indexes: vec![IndexEntry { index: 4, ..row(1, &fixture).indexes[0].clone() }],
+        ..row(1, &fixture)
+    };
+    let twice =
+        vec![Write::Put(row(1, &fixture), Guard::Always), Write::Check(row(1, &fixture).key, Guard::Absent)];
+    let refusals = [
+        records.write_each(vec![Write::Put(too_large.clone(), Guard::Always)]).await.map(|_| ()),
+        records.write_all(vec![Write::Put(too_large, Guard::Always)]).await,
+        records.write_all(vec![Write::Put(no_index, Guard::Always)]).await,
+        records.write_all(twice).await,
+        records.write_each(vec![Write::Delete(row(1, &fixture).key, Guard::Always); 1001]).await.map(|_| ()),
+        records.write_each(vec![Write::Check(row(1, &fixture).key, Guard::Always)]).await.map(|_| ()),
+    ];
+    for refused in refusals {
+        assert!(matches!(refused, Err(PortError::Corrupt(_))), "{refused:?}");
+    }
+    assert_eq!(count(&fixture, "records"), 0);
+}
+
+#[tokio::test]
+async fn an_acknowledgement_of_the_future_is_refused() {
+    let fixture = Fixture::new();
+    let order = done(fixture.engine.journal().append(commit("sample/1", 1, vec![]), vec![]).await.unwrap());
+    let feed = fixture.engine.feed();
+    for future in ["00000000000000000002", "", "never"] {
+        let refused = feed.acknowledge("consumer", &waxwing_app::ports::Order(future.to_owned())).await;
+        assert!(matches!(refused, Err(PortError::Corrupt(_))), "{refused:?}");
+    }
+    feed.acknowledge("consumer", &order).await.unwrap();
+    let fixture = fixture.reopened().await;
+    assert_eq!(
+        fixture.engine.feed().next("consumer", &[], 10).await.unwrap(),
+        [],
+        "a checkpoint survives a restart"
+    );
+}

@@ -1,0 +1,62 @@
+//! Reconnects are admitted at a bounded rate, so that a restart does not storm the network.
+
+use std::time::Duration;
+
+use tokio::{sync::Mutex, time::Instant};
+use waxwing_app::ports::{Entropy, EntropyExt};
+
+/// Lets connections through one after the other.
+pub(crate) struct Admission {
+    interval: Duration,
+    next: Mutex<Instant>,
+}
+
+impl Admission {
+    /// `per_s` connections each second.
+    pub(crate) fn new(per_s: u32) -> Self {
+        Self { interval: Duration::from_secs(1) / per_s.max(1), next: Mutex::new(Instant::now()) }
+    }
+
+    /// Returns when the caller may connect.
+    pub(crate) async fn admitted(&self) {
+        let slot = {
+            let mut next = self.next.lock().await;
+            let slot = (*next).max(Instant::now());
+            *next = slot + self.interval;
+            slot
+        };
+        tokio::time::sleep_until(slot).await;
+    }
+}
+
+/// First pause after a dropped connection; it doubles up to [`BACKOFF_MAX`].
+const BACKOFF_MIN: Duration = Duration::from_millis(500);
+const BACKOFF_MAX: Duration = Duration::from_secs(300);
+
+/// How long to wait before the next try: doubling, with half of it random.
+pub(crate) fn backoff(failures: u32, entropy: &dyn Entropy) -> Duration {
+    let full = BACKOFF_MIN.saturating_mul(1 << failures.min(10)).min(BACKOFF_MAX);
+    let [random] = entropy.bytes::<1>();
+    full / 2 + full / 2 * u32::from(random) / 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Constant(u8);
+
+    impl Entropy for Constant {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(self.0);
+        }
+    }
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_vary_by_half() {
+        assert_eq!(backoff(0, &Constant(255)), BACKOFF_MIN);
+        assert_eq!(backoff(0, &Constant(0)), BACKOFF_MIN / 2);
+        assert!(backoff(3, &Constant(0)) > backoff(1, &Constant(255)));
+        assert_eq!(backoff(u32::MAX, &Constant(255)), BACKOFF_MAX);
+    }
+}

@@ -1,0 +1,153 @@
+//! What became of messages, recorded in order per message and side by side for different ones.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{sync::mpsc, task::JoinSet};
+use waxwing_app::{
+    commands::Outcomes,
+    keys,
+    ports::{Clock, Guard, Key, PortError, Records, Work, Write},
+    rows,
+};
+use waxwing_domain::{AccountId, MessageId, Person, SessionId, message::RecordReceipt};
+
+use crate::receipts::{self, ParkedReceipt};
+
+/// Lanes of a host. Enough to fill the group commits of the journal.
+pub(crate) const LANES: usize = 64;
+/// Outcomes that may wait in a lane. A full lane holds its sessions back, and past the limit of their queues they
+/// close their sockets.
+const LANE_LEN: usize = 256;
+/// Pause after the engine failed; it doubles up to [`PAUSE_MAX`].
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// What the socket, or its absence, says of a message.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    /// WhatsApp has it.
+    Sent { message: MessageId, open_row: Key },
+    /// WhatsApp refused it, or it cannot be sent.
+    Failed { message: MessageId, open_row: Key, code: &'static str, detail: String },
+    /// Its time is over.
+    Expired { message: MessageId, open_row: Key },
+    /// A recipient made a step.
+    Receipt { session: SessionId, whatsapp_id: String, chat: Person, receipt: RecordReceipt },
+}
+
+struct Entry {
+    account: AccountId,
+    outcome: Outcome,
+    at: Timestamp,
+}
+
+/// The lanes of a host.
+#[derive(Clone)]
+pub(crate) struct Lanes {
+    lanes: Arc<Vec<mpsc::Sender<Entry>>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a lane needs.
+#[derive(Clone)]
+pub(crate) struct LanePorts {
+    pub(crate) outcomes: Outcomes,
+    pub(crate) records: Arc<dyn Records>,
+    pub(crate) work: Arc<dyn Work>,
+}
+
+impl Lanes {
+    /// Starts the lanes. They end when the last clone of the handle is gone and everything is recorded.
+    pub(crate) fn start(ports: &LanePorts, clock: Arc<dyn Clock>) -> (Self, JoinSet<()>) {
+        let mut tasks = JoinSet::new();
+        let lanes = (0..LANES)
+            .map(|_| {
+                let (sender, receiver) = mpsc::channel(LANE_LEN);
+                tasks.spawn(run(ports.clone(), receiver));
+                sender
+            })
+            .collect();
+        (Self { lanes: Arc::new(lanes), clock }, tasks)
+    }
+
+    /// Records an outcome. Outcomes with the same WhatsApp id are recorded in the order of these calls.
+    pub(crate) async fn record(&self, account: AccountId, whatsapp_id: &str, outcome: Outcome) {
+        let mut hasher = DefaultHasher::new();
+        whatsapp_id.hash(&mut hasher);
+        let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0);
+        let entry = Entry { account, outcome, at: self.clock.now() };
+        // A lane ends only with the host, and then WhatsApp's word comes again: what was not recorded is sent again.
+        let _ = self.lanes[lane].send(entry).await;
+    }
+
+    /// Returns when every lane has been empty once, or after a second: what is left comes again.
+    pub(crate) async fn drained(&self) {
+        let all = async {
+            for lane in self.lanes.iter() {
+                // All of a lane's room is free only when nothing waits in it.
+                drop(lane.reserve_many(LANE_LEN).await);
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), all).await;
+    }
+}
+
+async fn run(ports: LanePorts, mut entries: mpsc::Receiver<Entry>) {
+    while let Some(entry) = entries.recv().await {
+        let mut pause = PAUSE;
+        loop {
+            match ports.record(&entry).await {
+                Ok(()) => break,
+                Err(error @ (PortError::Unavailable(_) | PortError::Throttled(_) | PortError::Conflict(_))) => {
+                    tracing::warn!(%error, "an outcome waits for the engine");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "an outcome cannot be recorded");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl LanePorts {
+    /// First the commit, then the open row goes, in that order: a crash in between repeats a send with the same id and
+    /// records nothing twice.
+    async fn record(&self, Entry { account, outcome, at }: &Entry) -> Result<(), PortError> {
+        match outcome {
+            Outcome::Sent { message, open_row } => {
+                self.outcomes.sent(*account, *message, *at).await?;
+                self.close(open_row).await
+            }
+            Outcome::Failed { message, open_row, code, detail } => {
+                self.outcomes.failed(*account, *message, code, detail, *at).await?;
+                self.close(open_row).await
+            }
+            Outcome::Expired { message, open_row } => {
+                self.outcomes.expired(*account, *message, *at).await?;
+                self.close(open_row).await
+            }
+            Outcome::Receipt { session, whatsapp_id, chat, receipt } => {
+                let key = keys::whatsapp_id(*account, *session, &chat.jid, None, whatsapp_id);
+                match rows::get::<MessageId>(&*self.records, &key).await? {
+                    Some(message) => self.outcomes.receipt(*account, message, receipt.clone()).await,
+                    None => {
+                        let parked = ParkedReceipt::new(*account, *session, whatsapp_id, chat, receipt);
+                        receipts::park(&*self.work, &parked, *at).await
+                    }
+                }
+            }
+        }
+    }
+
+    async fn close(&self, open_row: &Key) -> Result<(), PortError> {
+        self.records.write_each(vec![Write::Delete(open_row.clone(), Guard::Always)]).await.map(drop)
+    }
+}

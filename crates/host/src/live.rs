@@ -1,0 +1,71 @@
+//! The row that says what a session is doing right now.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use waxwing_app::{
+    keys,
+    ports::{Guard, PortError, Records, Write},
+    rows,
+    views::{Health, HealthState, LiveSession, QrCode},
+};
+use waxwing_domain::{AccountId, SessionId, session::SessionStatus};
+
+/// Writes the live row of one session, when it says something new.
+pub(crate) struct Live {
+    records: Arc<dyn Records>,
+    account: AccountId,
+    session: SessionId,
+    last: Option<LiveSession>,
+}
+
+impl Live {
+    pub(crate) fn new(records: Arc<dyn Records>, account: AccountId, session: SessionId) -> Self {
+        Self { records, account, session, last: None }
+    }
+
+    pub(crate) fn status(&self) -> Option<SessionStatus> {
+        self.last.as_ref().map(|live| live.status)
+    }
+
+    /// Says what the session is doing. A failure is logged: the row is a courtesy, no fact.
+    pub(crate) async fn say(&mut self, status: SessionStatus, reason: Option<&str>, qr: Option<QrCode>) {
+        let state = match status {
+            SessionStatus::Reconnecting => HealthState::Reconnecting,
+            SessionStatus::Restricted => HealthState::Restricted,
+            _ => HealthState::Healthy,
+        };
+        let last_frame_at = self.last.as_ref().and_then(|live| live.health.last_frame_at);
+        let health = Health { state, last_frame_at, reason: reason.map(str::to_owned) };
+        self.write(LiveSession { status, reason: reason.map(str::to_owned), health, qr }).await;
+    }
+
+    /// Says when the last frame came.
+    pub(crate) async fn heard(&mut self, last_frame_at: Option<Timestamp>) {
+        if let Some(mut live) = self.last.clone() {
+            live.health.last_frame_at = last_frame_at;
+            self.write(live).await;
+        }
+    }
+
+    async fn write(&mut self, live: LiveSession) {
+        if self.last.as_ref() == Some(&live) {
+            return;
+        }
+        let written = match rows::row(keys::session_live(self.account, self.session), 1, &live) {
+            Ok(row) => self.records.write_each(vec![Write::Put(row, Guard::Always)]).await.map(drop),
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => self.last = Some(live),
+            Err(error) => tracing::warn!(session = %self.session, %error, "the live row was not written"),
+        }
+    }
+
+    /// Removes the row.
+    pub(crate) async fn remove(&mut self) -> Result<(), PortError> {
+        self.last = None;
+        let key = keys::session_live(self.account, self.session);
+        self.records.write_each(vec![Write::Delete(key, Guard::Always)]).await.map(drop)
+    }
+}

@@ -1,0 +1,250 @@
+//! A session's outbox: the open rows, what is on its way, and what may go next.
+//!
+//! One message of a chat is on its way at a time, so that the network always holds a prefix of each chat.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use waxwing_app::{
+    ports::{Key, PortError, Row},
+    processes::OutboxRow,
+    rows,
+};
+use waxwing_domain::{Jid, Timestamp};
+
+/// Open rows that are held in memory at once.
+pub(crate) const WINDOW: usize = 512;
+/// Chats that are sent to at once.
+const IN_FLIGHT_MAX: usize = 32;
+/// How long WhatsApp may take to acknowledge before the same message is sent again with the same id.
+pub(crate) const ACK_TIMEOUT: Duration = Duration::from_secs(20);
+/// Pause before a failed send is tried again.
+const SEND_PAUSE: Duration = Duration::from_secs(2);
+
+/// An open row with its key.
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    pub(crate) key: Key,
+    pub(crate) row: OutboxRow,
+}
+
+/// What is on its way.
+struct InFlight {
+    chat: Jid,
+    /// When to give up waiting for the acknowledgement.
+    until: Instant,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    open: BTreeMap<String, Open>,
+    /// By WhatsApp id.
+    in_flight: HashMap<String, InFlight>,
+    /// Acknowledged, and not yet seen to be gone from the rows.
+    done: HashSet<String>,
+    /// Chats whose last send failed, until when they pause.
+    paused: HashMap<Jid, Instant>,
+    /// The last row that was read.
+    last: Option<String>,
+    /// Rows may stand behind the last one.
+    more: bool,
+}
+
+impl Outbox {
+    /// Takes what stands in the outbox: up to [`WINDOW`] rows from its beginning.
+    pub(crate) fn read(&mut self, rows: &[Row]) -> Result<(), PortError> {
+        // What is on its way stays, also when it lies outside the window.
+        let in_flight = &self.in_flight;
+        self.open.retain(|_, open| in_flight.contains_key(&open.row.whatsapp_id));
+        let ids = self.insert(rows)?;
+        self.done.retain(|id| ids.contains(id));
+        self.last = rows.last().map(|row| row.key.sort.clone());
+        Ok(())
+    }
+
+    /// Takes rows that stand behind the last one that was read.
+    pub(crate) fn read_on(&mut self, rows: &[Row]) -> Result<(), PortError> {
+        self.insert(rows)?;
+        if let Some(last) = rows.last() {
+            self.last = Some(last.key.sort.clone());
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, rows: &[Row]) -> Result<HashSet<String>, PortError> {
+        self.more = rows.len() >= WINDOW;
+        let mut ids = HashSet::new();
+        for row in rows {
+            let outbox_row: OutboxRow = rows::value(row)?;
+            ids.insert(outbox_row.whatsapp_id.clone());
+            if !self.done.contains(&outbox_row.whatsapp_id) {
+                self.open.insert(row.key.sort.clone(), Open { key: row.key.clone(), row: outbox_row });
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The row behind which to read on; `None` when the window is full for now.
+    pub(crate) fn read_on_after(&self) -> Option<Option<String>> {
+        (self.open.len() < WINDOW).then(|| self.last.clone())
+    }
+
+    /// True when the window has room for rows that were seen to be there.
+    pub(crate) fn wants_more(&self) -> bool {
+        self.more && self.open.len() < IN_FLIGHT_MAX * 2
+    }
+
+    /// The rows whose time is over, taken out. What is on its way is left: WhatsApp may have it.
+    pub(crate) fn take_expired(&mut self, now: Timestamp) -> Vec<Open> {
+        let over = |open: &Open| open.row.expires_at <= now && !self.in_flight.contains_key(&open.row.whatsapp_id);
+        let sorts: Vec<String> =
+            self.open.iter().filter(|(_, open)| over(open)).map(|(sort, _)| sort.clone()).collect();
+        sorts.iter().filter_map(|sort| self.take(sort)).collect()
+    }
+
+    /// What may be sent now, in order, marked as on its way.
+    pub(crate) fn next(&mut self, now: Instant) -> Vec<Open> {
+        self.paused.retain(|_, until| *until > now);
+        let mut busy: HashSet<&Jid> = self.in_flight.values().map(|flight| &flight.chat).collect();
+        busy.extend(self.paused.keys());
+        let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight.len());
+        let mut chosen = Vec::new();
+        for open in self.open.values() {
+            if chosen.len() == room {
+                break;
+            }
+            if busy.insert(&open.row.to.jid) {
+                chosen.push(open.clone());
+            }
+        }
+        for open in &chosen {
+            let flight = InFlight { chat: open.row.to.jid.clone(), until: now + ACK_TIMEOUT };
+            self.in_flight.insert(open.row.whatsapp_id.clone(), flight);
+        }
+        chosen
+    }
+
+    /// WhatsApp acknowledged or refused it: it is taken out. `None` when it was not waited for.
+    pub(crate) fn acknowledged(&mut self, whatsapp_id: &str) -> Option<Open> {
+        self.in_flight.remove(whatsapp_id);
+        let sort = self.open.iter().find(|(_, open)| open.row.whatsapp_id == whatsapp_id).map(|(sort, _)| sort.clone())?;
+        self.take(&sort)
+    }
+
+    /// Everything that is open.
+    pub(crate) fn take_all(&mut self) -> Vec<Open> {
+        self.in_flight.clear();
+        let sorts: Vec<String> = self.open.keys().cloned().collect();
+        sorts.iter().filter_map(|sort| self.take(sort)).collect()
+    }
+
+    fn take(&mut self, sort: &str) -> Option<Open> {
+        let open = self.open.remove(sort)?;
+        self.done.insert(open.row.whatsapp_id.clone());
+        Some(open)
+    }
+
+    /// The send failed before it left: it is tried again after a pause.
+    pub(crate) fn not_sent(&mut self, whatsapp_id: &str, now: Instant) {
+        if let Some(flight) = self.in_flight.remove(whatsapp_id) {
+            self.paused.insert(flight.chat, now + SEND_PAUSE);
+        }
+    }
+
+    /// Nobody answered in time: these are sent again with the same id.
+    pub(crate) fn time_out(&mut self, now: Instant) {
+        self.in_flight.retain(|_, flight| flight.until > now);
+    }
+
+    /// The socket is gone: all that was on its way is sent again.
+    pub(crate) fn disconnected(&mut self) {
+        self.in_flight.clear();
+        self.paused.clear();
+    }
+
+    /// When to look again by itself: at the next time-out or the end of a pause.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        let flights = self.in_flight.values().map(|flight| flight.until);
+        flights.chain(self.paused.values().copied()).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use waxwing_domain::{Content, MessageId, Person, Secret, Text};
+
+    fn row(order: u64, chat: &str) -> Row {
+        let value = OutboxRow {
+            message_id: MessageId::new(order, [0; 10]),
+            whatsapp_id: format!("ID{order}"),
+            to: Person::from_jid(Jid::parse(&format!("{chat}@s.whatsapp.net")).unwrap()),
+            content: Content::Text { text: Text("x".into()), link_preview: true },
+            message_secret: Secret(String::new()),
+            expires_at: Timestamp::from_second(order as i64).unwrap(),
+        };
+        rows::row(Key::new("outbox", format!("{order:020}")), 1, &value).unwrap()
+    }
+
+    fn ids(open: &[Open]) -> Vec<&str> {
+        open.iter().map(|open| open.row.whatsapp_id.as_str()).collect()
+    }
+
+    #[test]
+    fn one_message_of_a_chat_is_on_its_way_and_the_next_follows_its_acknowledgement() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        outbox.read(&[row(1, "15550001111"), row(2, "15550001111"), row(3, "15550002222")]).unwrap();
+        assert_eq!(ids(&outbox.next(now)), ["ID1", "ID3"]);
+        assert!(outbox.next(now).is_empty());
+        assert!(outbox.acknowledged("ID1").is_some());
+        assert_eq!(ids(&outbox.next(now)), ["ID2"]);
+        assert!(outbox.acknowledged("unknown").is_none());
+    }
+
+    #[test]
+    fn an_acknowledged_row_that_still_stands_there_is_not_sent_again() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        outbox.read(&[row(1, "15550001111")]).unwrap();
+        outbox.next(now);
+        outbox.acknowledged("ID1");
+        outbox.read(&[row(1, "15550001111"), row(2, "15550001111")]).unwrap();
+        assert_eq!(ids(&outbox.next(now)), ["ID2"]);
+        outbox.read(&[row(2, "15550001111")]).unwrap();
+        assert!(outbox.done.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_is_sent_again_in_order() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        outbox.read(&[row(1, "15550001111"), row(2, "15550001111")]).unwrap();
+        outbox.next(now);
+        outbox.time_out(now + ACK_TIMEOUT);
+        assert_eq!(ids(&outbox.next(now)), ["ID1"]);
+        outbox.disconnected();
+        assert_eq!(ids(&outbox.next(now)), ["ID1"]);
+    }
+
+    #[test]
+    fn a_failed_send_pauses_its_chat_only() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        outbox.read(&[row(1, "15550001111"), row(2, "15550002222")]).unwrap();
+        outbox.next(now);
+        outbox.not_sent("ID1", now);
+        outbox.acknowledged("ID2");
+        assert!(outbox.next(now).is_empty());
+        assert_eq!(ids(&outbox.next(now + SEND_PAUSE)), ["ID1"]);
+    }
+
+    #[test]
+    fn what_is_over_is_taken_out_unless_it_is_on_its_way() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        outbox.read(&[row(1, "15550001111"), row(2, "15550001111"), row(9, "15550001111")]).unwrap();
+        outbox.next(now);
+        let expired = outbox.take_expired(Timestamp::from_second(5).unwrap());
+        assert_eq!(ids(&expired), ["ID2"]);
+    }
+}

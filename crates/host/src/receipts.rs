@@ -1,0 +1,106 @@
+//! Receipts for messages that are not known yet: parked and tried again. One that names a message nobody ever told us of
+//! (it was sent before the session was linked, say) is given up after some minutes.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use waxwing_app::{
+    commands::Outcomes,
+    keys,
+    ports::{Clock, Job, NewJob, PortError, Queue, Records, Work},
+    rows,
+};
+use waxwing_domain::{
+    AccountId, MessageId, Person, SessionId,
+    message::{ReceiptStep, RecordReceipt},
+};
+
+/// Seconds until the next look, after the first, second, … one.
+const DELAYS_S: &[i64] = &[1, 2, 5, 10, 30, 60, 120];
+const LEASE: Duration = Duration::from_secs(30);
+const BATCH: usize = 64;
+
+/// A receipt that waits for its message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ParkedReceipt {
+    account: AccountId,
+    session: SessionId,
+    whatsapp_id: String,
+    chat: Person,
+    step: ReceiptStep,
+    recipient: Person,
+    at: Timestamp,
+}
+
+impl ParkedReceipt {
+    pub(crate) fn new(
+        account: AccountId,
+        session: SessionId,
+        whatsapp_id: &str,
+        chat: &Person,
+        receipt: &RecordReceipt,
+    ) -> Self {
+        let RecordReceipt { step, recipient, at } = receipt.clone();
+        Self { account, session, whatsapp_id: whatsapp_id.to_owned(), chat: chat.clone(), step, recipient, at }
+    }
+}
+
+/// Parks a receipt. The same one parked twice is one.
+pub(crate) async fn park(work: &dyn Work, receipt: &ParkedReceipt, now: Timestamp) -> Result<(), PortError> {
+    let ParkedReceipt { session, whatsapp_id, step, recipient, .. } = receipt;
+    let id = format!("{session}/{whatsapp_id}/{step:?}/{}", recipient.jid);
+    let payload = serde_json::to_string(receipt).map_err(|error| PortError::Corrupt(error.to_string()))?;
+    let due_at = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
+    work.push(Queue::RECEIPTS, vec![NewJob { id, payload, due_at }]).await
+}
+
+/// Tries parked receipts again until `stop` becomes true.
+pub(crate) struct ReceiptRetry {
+    pub(crate) outcomes: Outcomes,
+    pub(crate) records: Arc<dyn Records>,
+    pub(crate) work: Arc<dyn Work>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl ReceiptRetry {
+    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            let jobs = self.work.lease(Queue::RECEIPTS, BATCH, LEASE).await.unwrap_or_default();
+            for job in &jobs {
+                if let Err(error) = self.look(job).await {
+                    tracing::warn!(%error, "a parked receipt waits for the engine");
+                }
+            }
+            if jobs.is_empty() {
+                tokio::select! {
+                    () = self.work.changed(Queue::RECEIPTS) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }
+    }
+
+    async fn look(&self, job: &Job) -> Result<(), PortError> {
+        let Ok(parked) = serde_json::from_str::<ParkedReceipt>(&job.payload) else {
+            return self.work.bury(Queue::RECEIPTS, job, "the payload cannot be read").await;
+        };
+        let ParkedReceipt { account, session, whatsapp_id, chat, step, recipient, at } = parked;
+        let key = keys::whatsapp_id(account, session, &chat.jid, None, &whatsapp_id);
+        let message: Option<MessageId> = rows::get(&*self.records, &key).await?;
+        if let Some(message) = message {
+            self.outcomes.receipt(account, message, RecordReceipt { step, recipient, at }).await?;
+            return self.work.complete(Queue::RECEIPTS, job).await;
+        }
+        let tried = usize::try_from(job.attempts).unwrap_or(usize::MAX);
+        match DELAYS_S.get(tried) {
+            Some(delay_s) => {
+                let delay = SignedDuration::from_secs(*delay_s);
+                let due_at = self.clock.now().checked_add(delay).unwrap_or(Timestamp::MAX);
+                self.work.retry(Queue::RECEIPTS, job, due_at).await
+            }
+            None => self.work.complete(Queue::RECEIPTS, job).await,
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! One session: follows the wish in its row, keeps the connection, sends what is in the outbox, records what comes back.
+
+mod connected;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+use waxwing_app::{
+    commands::Outcomes,
+    keys,
+    ports::{Bounds, Consistency, Guard, PortError, Query, Row, Write},
+    rows,
+    views::{QrCode, SessionView, Wanted},
+};
+use waxwing_domain::{AccountId, SessionId, session::SessionStatus};
+use waxwing_whatsapp::{Connection, ConnectionEvents, LogoutReason, SessionSettings, SignalState, StateError};
+
+use crate::{
+    admission::{Admission, backoff},
+    inbound::JournalSink,
+    lanes::{Lanes, Outcome},
+    live::Live,
+    outbox::Outbox,
+    supervisor::{HostPorts, HostSettings},
+};
+use connected::Ended;
+
+/// What a session is told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Poke {
+    /// The wish changed.
+    Wish,
+    /// The outbox has new rows.
+    Outbox,
+}
+
+/// How often a session looks by itself, in case a hint was lost.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// How long logging out on the server may take.
+const LOGOUT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How the linked device is called on the phone when nothing else is said.
+const DEVICE_NAME: &str = "Waxwing";
+
+/// What all sessions of a host share.
+pub(crate) struct Shared {
+    pub(crate) ports: HostPorts,
+    pub(crate) settings: HostSettings,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) lanes: Lanes,
+    pub(crate) admission: Admission,
+}
+
+/// The task of one session.
+pub(crate) struct Session {
+    shared: Arc<Shared>,
+    account: AccountId,
+    id: SessionId,
+    pokes: mpsc::Receiver<Poke>,
+    stop: watch::Receiver<bool>,
+    live: Live,
+    outbox: Outbox,
+    /// Signal state, while it is held.
+    state: Option<SignalState>,
+    /// The wish that was last read.
+    view: Option<SessionView>,
+    failures: u32,
+    /// Since when a session that was connected is not; what is shorter than the grace is no news.
+    dropped_at: Option<Instant>,
+}
+
+/// An open connection with what belongs to it.
+pub(crate) struct Open {
+    connection: Arc<Connection>,
+    events: ConnectionEvents,
+    sink: Arc<JournalSink>,
+    generation: u64,
+}
+
+impl Session {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        account: AccountId,
+        id: SessionId,
+        pokes: mpsc::Receiver<Poke>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let live = Live::new(shared.ports.records.clone(), account, id);
+        Self {
+            shared,
+            account,
+            id,
+            pokes,
+            stop,
+            live,
+            outbox: Outbox::default(),
+            state: None,
+            view: None,
+            failures: 0,
+            dropped_at: None,
+        }
+    }
+
+    /// Runs until the host stops or the session is deleted.
+    pub(crate) async fn run(mut self) {
+        while !*self.stop.borrow() {
+            if let Err(error) = self.look().await {
+                tracing::warn!(session = %self.id, %error, "the session waits for the engine");
+                self.wait(Duration::from_secs(1)).await;
+                continue;
+            }
+            let Some(view) = &self.view else { return };
+            let done = match view.wanted {
+                Wanted::Running => self.run_wanted().await,
+                Wanted::Stopped => self.stand_still().await,
+                Wanted::LoggedOut => self.log_out().await,
+                Wanted::Deleted => match self.delete().await {
+                    Ok(()) => return,
+                    Err(error) => Err(error),
+                },
+            };
+            if let Err(error) = done {
+                tracing::warn!(session = %self.id, %error, "the session waits");
+                self.wait(backoff(self.failures, &*self.shared.ports.entropy)).await;
+                self.failures = self.failures.saturating_add(1);
+            }
+        }
+    }
+
+    /// Reads the wish.
+    async fn look(&mut self) -> Result<(), PortError> {
+        let key = keys::hosted_session(self.account, self.id);
+        self.view = rows::get(&*self.shared.ports.records, &key).await?;
+        Ok(())
+    }
+
+    /// Waits for a hint, the host's stop, or some time.
+    async fn wait(&mut self, at_most: Duration) {
+        tokio::select! {
+            _ = self.pokes.recv() => {}
+            _ = self.stop.changed() => {}
+            () = tokio::time::sleep(at_most) => {}
+        }
+    }
+
+    async fn stand_still(&mut self) -> Result<(), PortError> {
+        self.state = None;
+        let view = self.view.clone();
+        let (status, reason) = view.map_or((SessionStatus::Stopped, None), |view| (view.status, view.reason));
+        let shown = match status {
+            SessionStatus::Failed | SessionStatus::LoggedOut => status,
+            _ => SessionStatus::Stopped,
+        };
+        if status != shown {
+            self.record_status(shown, None).await?;
+        }
+        self.live.say(shown, reason.as_deref(), None).await;
+        self.dropped_at = None;
+        self.wait(LOOK_INTERVAL).await;
+        Ok(())
+    }
+
+    /// Claims the session's Signal state under a new epoch and loads it.
+    async fn claim(&mut self) -> Result<SignalState, PortError> {
+        if let Some(state) = self.state.clone().filter(|state| state.poison().is_none()) {
+            return Ok(state);
+        }
+        let ports = &self.shared.ports;
+        let key = keys::placement(self.account, self.id);
+        let held = ports.records.get(&key, Consistency::Strong).await?.map_or(0, |row| row.version);
+        let guard = if held == 0 { Guard::Absent } else { Guard::Exactly(held) };
+        let row = Row { key, value: ports.host_name.clone().into_bytes(), version: held + 1, indexes: vec![], expires_at: None };
+        ports.records.write_all(vec![Write::Put(row, guard)]).await?;
+        let opened =
+            SignalState::open(ports.records.clone(), ports.secrets.clone(), self.account, self.id, held + 1).await;
+        let state = opened.map_err(|error| match error {
+            StateError::Fenced { .. } => PortError::Conflict(error.to_string()),
+            StateError::Port(error) => error,
+        })?;
+        self.state = Some(state.clone());
+        Ok(state)
+    }
+
+    async fn open(&mut self, view: &SessionView) -> Result<Open, PortError> {
+        let state = self.claim().await?;
+        let sink = JournalSink::new(self.shared.outcomes.clone(), self.account, self.id, view.me.clone());
+        let device_name = view.settings.device_name.clone().unwrap_or_else(|| DEVICE_NAME.to_owned());
+        let settings = SessionSettings::new(view.network, device_name);
+        let opened = self.shared.ports.connector.open(state, settings, sink.clone()).await;
+        let (connection, events) = opened.map_err(|error| PortError::Unavailable(error.to_string()))?;
+        Ok(Open { connection: Arc::new(connection), events, sink, generation: view.generation })
+    }
+
+    /// Connects, and again after each drop, until the wish changes.
+    async fn run_wanted(&mut self) -> Result<(), PortError> {
+        let Some(view) = self.view.clone() else { return Ok(()) };
+        if view.network != waxwing_whatsapp::NETWORK {
+            return self.refuse_network(&view).await;
+        }
+        let status = match self.live.status() {
+            Some(SessionStatus::Reconnecting) => SessionStatus::Reconnecting,
+            _ => SessionStatus::Connecting,
+        };
+        self.live.say(status, None, None).await;
+        self.shared.admission.admitted().await;
+        let mut open = self.open(&view).await?;
+        loop {
+            if open.connection.connect().is_err() {
+                return Ok(());
+            }
+            let ended = self.follow(&mut open).await?;
+            self.outbox.disconnected();
+            match ended {
+                Ended::Dropped(reason) => {
+                    tracing::info!(session = %self.id, reason, "the connection dropped");
+                    let pause = backoff(self.failures, &*self.shared.ports.entropy);
+                    self.failures = self.failures.saturating_add(1);
+                    if !self.pause_before_reconnect(pause, open.generation).await? {
+                        open.connection.close().await;
+                        return Ok(());
+                    }
+                    self.shared.admission.admitted().await;
+                }
+                Ended::Wish | Ended::HostStops => {
+                    open.connection.close().await;
+                    return Ok(());
+                }
+                Ended::LogoutWish => {
+                    let _ = tokio::time::timeout(LOGOUT_TIMEOUT, open.connection.logout()).await;
+                    return Ok(());
+                }
+                Ended::Over(status, reason) => {
+                    open.connection.close().await;
+                    return self.over(status, reason).await;
+                }
+                Ended::Reopen => {
+                    open.connection.abort();
+                    self.state = None;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// A sandbox build never speaks to WhatsApp, nor a live build to the sandbox.
+    async fn refuse_network(&mut self, view: &SessionView) -> Result<(), PortError> {
+        let reason = format!("wrong_network: this build serves {}", waxwing_whatsapp::NETWORK.as_str());
+        tracing::error!(session = %self.id, network = view.network.as_str(), "{reason}");
+        self.over(SessionStatus::Failed, Some(reason)).await
+    }
+
+    /// Waits before a reconnect. Past the grace the drop becomes news. False when the wish changed meanwhile.
+    async fn pause_before_reconnect(&mut self, pause: Duration, generation: u64) -> Result<bool, PortError> {
+        let until = Instant::now() + pause;
+        loop {
+            self.report_long_drop().await?;
+            let grace = self.dropped_at.map_or(until, |at| at + self.shared.settings.grace);
+            tokio::select! {
+                () = sleep_until(until) => return Ok(true),
+                () = sleep_until(grace), if grace < until && grace > Instant::now() => {}
+                _ = self.stop.changed() => return Ok(false),
+                _ = self.pokes.recv() => {
+                    self.look().await?;
+                    if !self.still_wanted(generation) {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A session that was connected and is not for longer than the grace is reported.
+    async fn report_long_drop(&mut self) -> Result<(), PortError> {
+        let over = self.dropped_at.is_some_and(|at| at.elapsed() >= self.shared.settings.grace);
+        if over && self.live.status() != Some(SessionStatus::Reconnecting) {
+            self.record_status(SessionStatus::Reconnecting, Some("connection_lost")).await?;
+            self.live.say(SessionStatus::Reconnecting, Some("connection_lost"), None).await;
+        }
+        Ok(())
+    }
+
+    fn still_wanted(&self, generation: u64) -> bool {
+        self.view.as_ref().is_some_and(|view| view.wanted == Wanted::Running && view.generation == generation)
+    }
+
+    /// The session cannot go on by itself.
+    async fn over(&mut self, status: SessionStatus, reason: Option<String>) -> Result<(), PortError> {
+        self.record_status(status, reason.as_deref()).await?;
+        self.live.say(status, reason.as_deref(), None).await;
+        if status == SessionStatus::LoggedOut {
+            self.forget_device().await?;
+        }
+        self.dropped_at = None;
+        self.wait_for_other_wish().await
+    }
+
+    /// The projection of what was just recorded may lag: until it is there, the old wish must not run again.
+    async fn wait_for_other_wish(&mut self) -> Result<(), PortError> {
+        let Some(generation) = self.view.as_ref().map(|view| view.generation) else { return Ok(()) };
+        while !*self.stop.borrow() {
+            self.look().await?;
+            if !self.still_wanted(generation) {
+                return Ok(());
+            }
+            self.wait(LOOK_INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    async fn log_out(&mut self) -> Result<(), PortError> {
+        let Some(view) = self.view.clone() else { return Ok(()) };
+        self.unlink(&view).await?;
+        self.forget_device().await?;
+        if view.status != SessionStatus::LoggedOut {
+            self.record_status(SessionStatus::LoggedOut, Some("requested")).await?;
+        }
+        self.live.say(SessionStatus::LoggedOut, view.reason.as_deref().or(Some("requested")), None).await;
+        self.fail_outbox().await?;
+        self.wait(LOOK_INTERVAL).await;
+        Ok(())
+    }
+
+    /// Tells the server that this device is no longer linked, as far as it can be reached.
+    async fn unlink(&mut self, view: &SessionView) -> Result<(), PortError> {
+        if !self.claim().await?.is_paired() || view.network != waxwing_whatsapp::NETWORK {
+            return Ok(());
+        }
+        let mut open = self.open(view).await?;
+        if open.connection.connect().is_ok() {
+            let connected = async {
+                while let Some(event) = open.events.recv().await {
+                    use waxwing_whatsapp::ConnectionEvent as E;
+                    if matches!(event, E::Connected { .. } | E::Disconnected { .. }) {
+                        return;
+                    }
+                }
+            };
+            if tokio::time::timeout(LOGOUT_TIMEOUT, connected).await.is_ok() {
+                let _ = tokio::time::timeout(LOGOUT_TIMEOUT, open.connection.logout()).await;
+            }
+        }
+        open.connection.abort();
+        self.state = None;
+        Ok(())
+    }
+
+    /// Removes the Signal state, which is worthless without the link.
+    async fn forget_device(&mut self) -> Result<(), PortError> {
+        let state = self.claim().await?;
+        self.state = None;
+        state.erase().await.map_err(|error| PortError::Unavailable(error.to_string()))
+    }
+
+    /// A logged-out session fails its queue.
+    async fn fail_outbox(&mut self) -> Result<(), PortError> {
+        let (code, detail) = ("session_logged_out", "The session was logged out before the message was sent.");
+        self.read_outbox().await?;
+        for open in self.outbox.take_all() {
+            let (message, whatsapp_id) = (open.row.message_id, open.row.whatsapp_id);
+            let outcome = Outcome::Failed { message, open_row: open.key, code, detail: detail.to_owned() };
+            self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
+        }
+        Ok(())
+    }
+
+    async fn delete(&mut self) -> Result<(), PortError> {
+        if let Some(view) = self.view.clone() {
+            self.unlink(&view).await?;
+        }
+        self.forget_device().await?;
+        self.fail_outbox().await?;
+        self.live.remove().await?;
+        let gone = Write::Delete(keys::hosted_session(self.account, self.id), Guard::Always);
+        self.shared.ports.records.write_each(vec![gone]).await.map(drop)
+    }
+
+    async fn record_status(&self, status: SessionStatus, reason: Option<&str>) -> Result<(), PortError> {
+        let at = self.shared.ports.clock.now();
+        self.shared.outcomes.session_status(self.account, self.id, status, reason.map(str::to_owned), at).await
+    }
+
+    /// Reads the beginning of the outbox.
+    async fn read_outbox(&mut self) -> Result<(), PortError> {
+        let rows = self.outbox_rows(None).await?;
+        self.outbox.read(&rows)
+    }
+
+    /// Reads what is new in the outbox, as far as there is room.
+    async fn read_outbox_on(&mut self) -> Result<(), PortError> {
+        let Some(after) = self.outbox.read_on_after() else { return Ok(()) };
+        let rows = self.outbox_rows(after).await?;
+        self.outbox.read_on(&rows)
+    }
+
+    async fn outbox_rows(&self, after: Option<String>) -> Result<Vec<Row>, PortError> {
+        let query = Query {
+            index: 0,
+            partition: keys::outbox(self.account, self.id),
+            bounds: Bounds { after, before: None },
+            descending: false,
+            limit: crate::outbox::WINDOW,
+        };
+        self.shared.ports.records.query(query).await
+    }
+
+    async fn show_qr(&mut self, code: String, ttl: Duration) {
+        let ttl = jiff::SignedDuration::try_from(ttl).unwrap_or(jiff::SignedDuration::ZERO);
+        let now = self.shared.ports.clock.now();
+        let expires_at = now.checked_add(ttl).unwrap_or(now);
+        self.live.say(SessionStatus::Pairing, None, Some(QrCode { code, expires_at })).await;
+    }
+}
+
+/// The reason for programs.
+fn logout_reason(reason: &LogoutReason) -> String {
+    match reason {
+        LogoutReason::Unlinked => "unlinked".to_owned(),
+        LogoutReason::AccountLocked => "account_locked".to_owned(),
+        LogoutReason::Other(code) => format!("whatsapp_{code}"),
+    }
+}

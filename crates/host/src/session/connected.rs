@@ -1,0 +1,308 @@
+//! What a session does while a connection runs.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use waxwing_app::{ports::PortError, views::Wanted};
+use waxwing_domain::{
+    Person,
+    message::{ReceiptStep, RecordReceipt},
+    session::SessionStatus,
+};
+use waxwing_whatsapp::{
+    Connection, ConnectionEvent, Disconnect, OutgoingMessage, PermanentCause, ReceiptStep as Step, SendError,
+};
+
+use super::{LOOK_INTERVAL, Open, Poke, Session, logout_reason};
+use crate::{lanes::Outcome, outbox};
+
+/// How often the time of the last frame is written while nothing else happens.
+const HEARD_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+/// Results of sends that may wait to be looked at.
+const SENDS_MAX: usize = 64;
+
+/// Why a run ended.
+pub(super) enum Ended {
+    /// It dropped; another connect helps.
+    Dropped(String),
+    /// Something else is wished for.
+    Wish,
+    /// The session should unlink itself.
+    LogoutWish,
+    /// The host stops.
+    HostStops,
+    /// It cannot go on by itself.
+    Over(SessionStatus, Option<String>),
+    /// The state has to be claimed anew.
+    Reopen,
+}
+
+/// How a send ended, before WhatsApp said anything.
+struct SendResult {
+    whatsapp_id: String,
+    result: Result<(), SendError>,
+}
+
+/// State of one run.
+struct Run {
+    connected: bool,
+    /// The status that a permanent end will have, told by an event before it.
+    over: Option<(SessionStatus, Option<String>)>,
+    sends: mpsc::Sender<SendResult>,
+    look_at: Instant,
+    heard_at: Instant,
+}
+
+impl Session {
+    /// Follows a run to its end.
+    pub(super) async fn follow(&mut self, open: &mut Open) -> Result<Ended, PortError> {
+        let (sends, mut sent) = mpsc::channel(SENDS_MAX);
+        let now = Instant::now();
+        let mut run =
+            Run { connected: false, over: None, sends, look_at: now + LOOK_INTERVAL, heard_at: now + HEARD_INTERVAL };
+        loop {
+            let grace = self.dropped_at.filter(|_| !run.connected).map(|at| at + self.shared.settings.grace);
+            let wake = [Some(run.look_at), self.outbox.wake_at().filter(|_| run.connected), grace]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(run.look_at);
+            tokio::select! {
+                biased;
+                _ = self.stop.changed() => return Ok(Ended::HostStops),
+                event = open.events.recv() => match event {
+                    None => return Ok(Ended::Reopen),
+                    Some(event) => if let Some(ended) = self.on_event(event, open, &mut run).await? {
+                        return Ok(ended);
+                    },
+                },
+                Some(result) = sent.recv() => self.on_send_result(result).await,
+                poke = self.pokes.recv() => match poke {
+                    None => return Ok(Ended::HostStops),
+                    Some(Poke::Outbox) => self.on_outbox_poke(&run).await?,
+                    Some(Poke::Wish) => if let Some(ended) = self.on_wish(open.generation).await? {
+                        return Ok(ended);
+                    },
+                },
+                () = sleep_until(wake) => if let Some(ended) = self.on_timer(open, &mut run).await? {
+                    return Ok(ended);
+                },
+            }
+            if run.connected {
+                self.pump(&open.connection, &run.sends).await?;
+            }
+        }
+    }
+
+    async fn on_wish(&mut self, generation: u64) -> Result<Option<Ended>, PortError> {
+        self.look().await?;
+        Ok(match self.view.as_ref().map(|view| view.wanted) {
+            Some(Wanted::LoggedOut) => Some(Ended::LogoutWish),
+            _ if self.still_wanted(generation) => None,
+            _ => Some(Ended::Wish),
+        })
+    }
+
+    async fn on_timer(&mut self, open: &Open, run: &mut Run) -> Result<Option<Ended>, PortError> {
+        let now = Instant::now();
+        if !run.connected {
+            self.report_long_drop().await?;
+            if self.dropped_at.is_some_and(|at| at.elapsed() >= self.shared.settings.grace) {
+                // Reported: from here on only the look counts.
+                self.dropped_at = None;
+            }
+        }
+        self.outbox.time_out(now);
+        if now >= run.look_at {
+            run.look_at = now + LOOK_INTERVAL;
+            if run.connected {
+                self.read_outbox().await?;
+                self.expire().await;
+            }
+            if now >= run.heard_at {
+                run.heard_at = now + HEARD_INTERVAL;
+                self.live.heard(open.connection.last_frame_at()).await;
+            }
+            return self.on_wish(open.generation).await;
+        }
+        Ok(None)
+    }
+
+    async fn on_outbox_poke(&mut self, run: &Run) -> Result<(), PortError> {
+        match run.connected {
+            true => self.read_outbox_on().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Sends what may go next, each in a task of its own: encrypting a first message asks the network for keys.
+    async fn pump(&mut self, connection: &Arc<Connection>, sends: &mpsc::Sender<SendResult>) -> Result<(), PortError> {
+        if self.outbox.wants_more() {
+            self.read_outbox_on().await?;
+        }
+        for open in self.outbox.next(Instant::now()) {
+            let (connection, sends, row) = (connection.clone(), sends.clone(), open.row);
+            tokio::spawn(async move {
+                let whatsapp_id = row.whatsapp_id.clone();
+                let result = match secret(&row) {
+                    Some(message_secret) => {
+                        let message = OutgoingMessage {
+                            whatsapp_id: row.whatsapp_id,
+                            to: row.to.jid,
+                            content: row.content,
+                            message_secret,
+                        };
+                        connection.send(message).await
+                    }
+                    None => Err(SendError::Invalid("the message secret is not 32 bytes".to_owned())),
+                };
+                let _ = sends.send(SendResult { whatsapp_id, result }).await;
+            });
+        }
+        Ok(())
+    }
+
+    async fn on_send_result(&mut self, SendResult { whatsapp_id, result }: SendResult) {
+        match result {
+            Ok(()) => {}
+            Err(SendError::Invalid(reason)) => self.refused(&whatsapp_id, "invalid_message", reason).await,
+            Err(error @ (SendError::NotConnected | SendError::Failed(_))) => {
+                tracing::debug!(session = %self.id, %error, "a send is tried again");
+                self.outbox.not_sent(&whatsapp_id, Instant::now());
+            }
+        }
+    }
+
+    async fn refused(&mut self, whatsapp_id: &str, code: &'static str, detail: String) {
+        if let Some(open) = self.outbox.acknowledged(whatsapp_id) {
+            let outcome = Outcome::Failed { message: open.row.message_id, open_row: open.key, code, detail };
+            self.shared.lanes.record(self.account, whatsapp_id, outcome).await;
+        }
+    }
+
+    async fn expire(&mut self) {
+        for open in self.outbox.take_expired(self.shared.ports.clock.now()) {
+            let outbox::Open { key, row } = open;
+            let outcome = Outcome::Expired { message: row.message_id, open_row: key };
+            self.shared.lanes.record(self.account, &row.whatsapp_id, outcome).await;
+        }
+    }
+
+    async fn on_event(
+        &mut self,
+        event: ConnectionEvent,
+        open: &Open,
+        run: &mut Run,
+    ) -> Result<Option<Ended>, PortError> {
+        use ConnectionEvent as E;
+        match event {
+            E::Qr { code, ttl } => self.show_qr(code, ttl).await,
+            E::Paired { me, platform } => self.on_paired(open, me, platform).await?,
+            E::Connected { me } => self.on_connected(open, run, me).await?,
+            E::ServerAck { whatsapp_id, error: None, .. } => self.on_server_ack(&whatsapp_id).await,
+            E::ServerAck { whatsapp_id, error: Some(code), .. } => {
+                let detail = format!("WhatsApp refused the message with code {code}.");
+                self.refused(&whatsapp_id, "rejected_by_whatsapp", detail).await;
+            }
+            E::Receipt { whatsapp_ids, chat, from, step, at } => {
+                for id in whatsapp_ids {
+                    self.on_receipt(id, &chat, &from, step, at).await;
+                }
+            }
+            E::PasskeyRequired { .. } => self.live.say(SessionStatus::PasskeyRequired, None, None).await,
+            E::PairError { reason } => tracing::warn!(session = %self.id, reason, "pairing failed"),
+            E::PhoneUnsupported => tracing::warn!(session = %self.id, "the phone cannot link devices"),
+            E::InboundLost { reason, .. } => {
+                tracing::error!(session = %self.id, reason, "a message of a channel was lost");
+            }
+            E::QrExhausted => run.over = Some((SessionStatus::Stopped, Some("qr_exhausted".to_owned()))),
+            E::LoggedOut { reason } => run.over = Some((SessionStatus::LoggedOut, Some(logout_reason(&reason)))),
+            E::Replaced => run.over = Some((SessionStatus::Failed, Some("replaced".to_owned()))),
+            E::ClientOutdated => run.over = Some((SessionStatus::ClientOutdated, Some("client_outdated".to_owned()))),
+            E::Restricted { until, code, .. } => {
+                run.over = Some((SessionStatus::Restricted, Some(format!("restricted_{code}_until_{until}"))));
+            }
+            E::Overflow { limit } => tracing::error!(session = %self.id, limit, "too many events waited"),
+            E::Poisoned { reason } => tracing::error!(session = %self.id, %reason, "the Signal state is poisoned"),
+            E::Undecryptable { .. } | E::NameChanged { .. } => {}
+            E::Disconnected { reason } => return Ok(Some(self.on_disconnected(reason, run))),
+        }
+        Ok(None)
+    }
+
+    fn on_disconnected(&mut self, reason: Disconnect, run: &mut Run) -> Ended {
+        if run.connected {
+            self.dropped_at = Some(Instant::now());
+            self.failures = 0;
+        }
+        match (reason, run.over.take()) {
+            (Disconnect::Transient(reason), None) => Ended::Dropped(reason),
+            (_, Some((status, reason))) => Ended::Over(status, reason),
+            (Disconnect::Permanent(cause), None) => match cause {
+                PermanentCause::LoggedOut => Ended::Over(SessionStatus::LoggedOut, Some("unlinked".to_owned())),
+                PermanentCause::QrExhausted => Ended::Over(SessionStatus::Stopped, Some("qr_exhausted".to_owned())),
+                PermanentCause::Replaced => Ended::Over(SessionStatus::Failed, Some("replaced".to_owned())),
+                PermanentCause::ClientOutdated => Ended::Over(SessionStatus::ClientOutdated, None),
+                PermanentCause::Restricted => Ended::Over(SessionStatus::Restricted, None),
+                PermanentCause::Refused(reason) => {
+                    Ended::Over(SessionStatus::Failed, Some(format!("refused: {reason}")))
+                }
+                PermanentCause::Overflow | PermanentCause::Poisoned | PermanentCause::Closed => Ended::Reopen,
+            },
+        }
+    }
+
+    async fn on_paired(&mut self, open: &Open, me: Person, platform: String) -> Result<(), PortError> {
+        open.sink.set_me(me.clone());
+        self.live.say(SessionStatus::Connecting, Some("paired"), None).await;
+        let at = self.shared.ports.clock.now();
+        self.shared.outcomes.paired(self.account, self.id, me, platform, at).await
+    }
+
+    async fn on_connected(&mut self, open: &Open, run: &mut Run, me: Person) -> Result<(), PortError> {
+        open.sink.set_me(me);
+        run.connected = true;
+        self.dropped_at = None;
+        self.failures = 0;
+        self.record_status(SessionStatus::Connected, None).await?;
+        self.live.say(SessionStatus::Connected, None, None).await;
+        self.live.heard(open.connection.last_frame_at()).await;
+        self.read_outbox().await?;
+        self.expire().await;
+        Ok(())
+    }
+
+    async fn on_server_ack(&mut self, whatsapp_id: &str) {
+        if let Some(open) = self.outbox.acknowledged(whatsapp_id) {
+            let outcome = Outcome::Sent { message: open.row.message_id, open_row: open.key };
+            self.shared.lanes.record(self.account, whatsapp_id, outcome).await;
+        }
+    }
+
+    async fn on_receipt(
+        &self,
+        whatsapp_id: String,
+        chat: &Person,
+        from: &Person,
+        step: Step,
+        at: waxwing_domain::Timestamp,
+    ) {
+        let step = match step {
+            Step::Delivered => ReceiptStep::Delivered,
+            Step::Read => ReceiptStep::Read,
+            Step::Played => ReceiptStep::Played,
+        };
+        let receipt = RecordReceipt { step, recipient: from.clone(), at };
+        let outcome =
+            Outcome::Receipt { session: self.id, whatsapp_id: whatsapp_id.clone(), chat: chat.clone(), receipt };
+        self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
+    }
+}
+
+fn secret(row: &waxwing_app::processes::OutboxRow) -> Option<[u8; 32]> {
+    STANDARD.decode(&row.message_secret.0).ok()?.try_into().ok()
+}

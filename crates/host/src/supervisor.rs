@@ -1,0 +1,189 @@
+//! One task per session.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use waxwing_app::{
+    commands::Outcomes,
+    execute::CommandPorts,
+    keys,
+    ports::{Bounds, Clock, Entropy, Gateway, PortError, Query, Records, SecretBox, Work},
+};
+use waxwing_domain::{AccountId, SessionId};
+use waxwing_whatsapp::Connector;
+
+use crate::{
+    admission::Admission,
+    lanes::{LanePorts, Lanes},
+    receipts::ReceiptRetry,
+    session::{LOOK_INTERVAL, Poke, Session, Shared},
+};
+
+/// Hints that may wait at a session. More would say nothing new.
+const POKES_MAX: usize = 8;
+/// Sessions listed at once.
+const PAGE: usize = 1_000;
+/// How long a stop may take before what is left is abandoned; everything that matters is durable.
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What a host needs.
+#[derive(Clone)]
+pub struct HostPorts {
+    /// Journal, encryption, clock.
+    pub commands: CommandPorts,
+    /// Wishes, outbox, Signal state.
+    pub records: Arc<dyn Records>,
+    /// Parked receipts.
+    pub work: Arc<dyn Work>,
+    /// Encrypts Signal state.
+    pub secrets: Arc<dyn SecretBox>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Jitter.
+    pub entropy: Arc<dyn Entropy>,
+    /// The way to WhatsApp.
+    pub connector: Arc<Connector>,
+    /// Under which name this host holds sessions.
+    pub host_name: String,
+}
+
+/// How a host behaves.
+#[derive(Debug, Clone)]
+pub struct HostSettings {
+    /// Connects that are begun each second.
+    pub connects_per_s: u32,
+    /// How long a session may be without a connection before that is news.
+    pub grace: Duration,
+}
+
+impl Default for HostSettings {
+    fn default() -> Self {
+        Self { connects_per_s: 50, grace: Duration::from_secs(20) }
+    }
+}
+
+type Pokes = HashMap<(AccountId, SessionId), mpsc::Sender<Poke>>;
+
+/// A session host: cheap to clone, one per process.
+#[derive(Clone)]
+pub struct Host {
+    shared: Arc<Shared>,
+    pokes: Arc<Mutex<Pokes>>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Host {
+    /// Starts the host's own tasks. Sessions start with [`Host::run`].
+    pub fn start(ports: HostPorts, settings: HostSettings) -> Self {
+        let outcomes = Outcomes { ports: ports.commands.clone() };
+        let (stop, stopped) = watch::channel(false);
+        let lane_ports =
+            LanePorts { outcomes: outcomes.clone(), records: ports.records.clone(), work: ports.work.clone() };
+        let (lanes, mut tasks) = Lanes::start(&lane_ports, ports.clock.clone());
+        let retry = ReceiptRetry {
+            outcomes: outcomes.clone(),
+            records: ports.records.clone(),
+            work: ports.work.clone(),
+            clock: ports.clock.clone(),
+        };
+        tasks.spawn(retry.run(stopped));
+        let admission = Admission::new(settings.connects_per_s);
+        let shared = Arc::new(Shared { ports, settings, outcomes, lanes, admission });
+        Self { shared, pokes: Arc::default(), tasks: Arc::new(Mutex::new(tasks)), stop }
+    }
+
+    /// Looks after the sessions of Records until [`Host::stop`].
+    pub async fn run(&self) {
+        let mut stopped = self.stop.subscribe();
+        while !*stopped.borrow() {
+            if let Err(error) = self.adopt_all().await {
+                tracing::warn!(%error, "the list of sessions cannot be read");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                _ = stopped.changed() => {}
+            }
+        }
+    }
+
+    /// Starts a task for each session that has none.
+    async fn adopt_all(&self) -> Result<(), PortError> {
+        let mut after = None;
+        loop {
+            let bounds = Bounds { after: after.clone(), before: None };
+            let query = Query { index: 0, partition: keys::hosted(), bounds, descending: false, limit: PAGE };
+            let rows = self.shared.ports.records.query(query).await?;
+            for row in &rows {
+                let ids = row.key.sort.split_once('/').and_then(|(account, session)| {
+                    Some((account.parse::<AccountId>().ok()?, session.parse::<SessionId>().ok()?))
+                });
+                let (account, session) = ids.ok_or_else(|| PortError::Corrupt("key of a hosted session".to_owned()))?;
+                self.adopt(account, session);
+            }
+            match rows.last() {
+                Some(last) if rows.len() == PAGE => after = Some(last.key.sort.clone()),
+                _ => break,
+            }
+        }
+        // Sessions that were deleted meanwhile.
+        self.pokes.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, sender| !sender.is_closed());
+        Ok(())
+    }
+
+    /// The way to the session's task, which is started where there is none.
+    fn adopt(&self, account: AccountId, id: SessionId) -> mpsc::Sender<Poke> {
+        let mut pokes = self.pokes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = pokes.get(&(account, id)).filter(|sender| !sender.is_closed()) {
+            return sender.clone();
+        }
+        let (sender, receiver) = mpsc::channel(POKES_MAX);
+        pokes.insert((account, id), sender.clone());
+        if !*self.stop.borrow() {
+            let session = Session::new(self.shared.clone(), account, id, receiver, self.stop.subscribe());
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(session.run());
+        }
+        sender
+    }
+
+    /// Closes all connections gracefully and waits for it, for four seconds at most.
+    pub async fn stop(&self) {
+        self.stop.send_replace(true);
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        self.pokes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let sessions = async {
+            // The lanes live as long as this handle; everything else ends by itself.
+            while tasks.len() > crate::lanes::LANES {
+                if tasks.join_next().await.is_none() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(STOP_TIMEOUT, sessions).await.is_err() {
+            tracing::warn!("some sessions did not close in time; they are abandoned");
+        }
+        self.shared.lanes.drained().await;
+        tasks.abort_all();
+    }
+}
+
+#[async_trait]
+impl Gateway for Host {
+    async fn session_changed(&self, account: AccountId, session: SessionId) {
+        let _ = self.adopt(account, session).try_send(Poke::Wish);
+    }
+
+    async fn outbox_changed(&self, account: AccountId, session: SessionId) {
+        let _ = self.adopt(account, session).try_send(Poke::Outbox);
+    }
+}

@@ -1,0 +1,28 @@
+//! What every binary needs: the clock, randomness, telemetry, and the guarded way out to webhook receivers.
+//!
+//! This is the only room that reads the wall clock, the environment and the operating system's randomness.
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on should panic"))]
+
+mod addresses;
+mod shutdown;
+mod system;
+mod telemetry;
+mod webhook_post;
+
+pub use addresses::is_public;
+pub use shutdown::shutdown_signal;
+pub use system::{OsEntropy, SystemClock};
+pub use telemetry::{LogFormat, start_telemetry};
+pub use webhook_post::GuardedPost;
+
+/// Makes one TLS implementation the process's own. Call it once, first.
+pub fn install_tls() {
+    // A second call finds the first one's provider, which is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A variable of the environment, for settings.
+#[expect(clippy::disallowed_methods, reason = "settings come from here")]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,228 @@
+//! The control API: signed JSON over HTTP, for the platform's own processes only.
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use waxwing_signed_http::{BODY_LIMIT_BYTES, Verifier, require_signature};
+
+use crate::engine::Engine;
+use crate::error::Refusal;
+use crate::faults::FaultRequest;
+use crate::network::{BehaviourChange, Network, PageRequest, PhoneHandle};
+
+pub(crate) fn routes(engine: Engine, verifier: Verifier) -> Router {
+    Router::new()
+        .route("/internal/networks/{account}", get(info))
+        .route("/internal/networks/{account}/phones", post(create_phone).get(list_phones))
+        .route("/internal/networks/{account}/phones/{number}/scan", post(scan))
+        .route("/internal/networks/{account}/phones/{number}/enter-code", post(enter_code))
+        .route("/internal/networks/{account}/phones/{number}/messages", post(send_message))
+        .route("/internal/networks/{account}/phones/{number}/inbox", get(inbox))
+        .route("/internal/networks/{account}/phones/{number}/behaviour", get(behaviour).put(change_behaviour))
+        .route("/internal/networks/{account}/faults", post(inject).get(faults).delete(clear_faults))
+        .route("/internal/networks/{account}/ledger", get(ledger))
+        .route_layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .route_layer(from_fn_with_state(verifier, require_signature))
+        .with_state(engine)
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(&self))
+            .into_response()
+    }
+}
+
+type Answer<T> = Result<T, Refusal>;
+
+/// A JSON body, with our own form of error.
+struct Body<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::MissingJsonContentType(_)) => {
+                Err(Refusal::new(415, "not_json", "the content type must be application/json"))
+            },
+            Err(JsonRejection::JsonSyntaxError(error)) => {
+                Err(Refusal::new(400, "not_json", error.body_text()))
+            },
+            Err(error) => Err(Refusal::new(error.status().as_u16(), "invalid_body", error.body_text())),
+        }
+    }
+}
+
+/// A query string, with our own form of error.
+struct Params<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Query(params) = Query::<T>::from_request_parts(parts, state)
+            .await
+            .map_err(|error: QueryRejection| Refusal::new(422, "invalid_query", error.body_text()))?;
+        Ok(Self(params))
+    }
+}
+
+fn network(engine: Engine, account: String) -> Network {
+    Network::new(engine, account)
+}
+
+fn phone(engine: Engine, account: String, number: &str) -> Answer<PhoneHandle> {
+    network(engine, account).phone(number)
+}
+
+async fn info(State(engine): State<Engine>, Path(account): Path<String>) -> Answer<impl IntoResponse> {
+    Ok(Json(network(engine, account).info().await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PhoneIn {
+    number: String,
+    name: Option<String>,
+}
+
+async fn create_phone(
+    State(engine): State<Engine>,
+    Path(account): Path<String>,
+    Body(body): Body<PhoneIn>,
+) -> Answer<impl IntoResponse> {
+    let (phone, made) = network(engine, account).create_phone(&body.number, body.name.as_deref()).await?;
+    Ok((if made { StatusCode::CREATED } else { StatusCode::OK }, Json(phone)))
+}
+
+async fn list_phones(
+    State(engine): State<Engine>,
+    Path(account): Path<String>,
+    Params(page): Params<PageRequest>,
+) -> Answer<impl IntoResponse> {
+    Ok(Json(network(engine, account).phones(&page).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScanIn {
+    qr: String,
+}
+
+async fn scan(
+    State(engine): State<Engine>,
+    Path((account, number)): Path<(String, String)>,
+    Body(body): Body<ScanIn>,
+) -> Answer<impl IntoResponse> {
+    phone(engine, account, &number)?.scan(&body.qr).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({}))))
+}
+
+async fn enter_code(
+    State(engine): State<Engine>,
+    Path((account, number)): Path<(String, String)>,
+) -> Answer<Response> {
+    phone(engine, account, &number)?.behaviour().await?;
+    Err(Refusal::new(422, "not_supported", "this build has no pairing by code"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageIn {
+    to: String,
+    r#type: String,
+    text: Option<String>,
+}
+
+async fn send_message(
+    State(engine): State<Engine>,
+    Path((account, number)): Path<(String, String)>,
+    headers: HeaderMap,
+    Body(body): Body<MessageIn>,
+) -> Answer<impl IntoResponse> {
+    if body.r#type != "text" {
+        return Err(Refusal {
+            pointer: Some("/type"),
+            ..Refusal::new(422, "not_supported", "in this build phones send text only")
+        });
+    }
+    let text = body.text.as_deref().ok_or_else(|| Refusal::field("/text", "a text message has a text"))?;
+    let key = match headers.get("idempotency-key").map(|key| key.to_str()) {
+        Some(Ok(key)) => Some(key),
+        Some(Err(_)) => {
+            return Err(Refusal::new(422, "invalid_idempotency_key", "visible ASCII characters only"));
+        },
+        None => None,
+    };
+    let (sent, replayed) = phone(engine, account, &number)?.send_text_once(&body.to, text, key).await?;
+    let mut response = (StatusCode::ACCEPTED, Json(sent)).into_response();
+    if replayed {
+        response.headers_mut().insert("idempotent-replayed", http::HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+async fn inbox(
+    State(engine): State<Engine>,
+    Path((account, number)): Path<(String, String)>,
+    Params(page): Params<PageRequest>,
+) -> Answer<impl IntoResponse> {
+    Ok(Json(phone(engine, account, &number)?.inbox_page(&page).await?))
+}
+
+async fn behaviour(
+    State(engine): State<Engine>,
+    Path((account, number)): Path<(String, String)>,
+) -> Answer<impl IntoResponse> {
+    Ok(Json(phone(engine, account, &number)?.behaviour().await?))
+}
+
+async fn change_behaviour(
+    State(engine): State<Engine>,
+    Path((account, number)): Path<(String, String)>,
+    Body(change): Body<BehaviourChange>,
+) -> Answer<impl IntoResponse> {
+    Ok(Json(phone(engine, account, &number)?.change_behaviour(change).await?))
+}
+
+#[derive(Serialize)]
+struct List<T> {
+    data: Vec<T>,
+}
+
+async fn inject(
+    State(engine): State<Engine>,
+    Path(account): Path<String>,
+    Body(fault): Body<FaultRequest>,
+) -> Answer<impl IntoResponse> {
+    network(engine, account).inject(fault).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({}))))
+}
+
+async fn faults(State(engine): State<Engine>, Path(account): Path<String>) -> Answer<impl IntoResponse> {
+    Ok(Json(List { data: network(engine, account).faults().await? }))
+}
+
+async fn clear_faults(
+    State(engine): State<Engine>,
+    Path(account): Path<String>,
+) -> Answer<impl IntoResponse> {
+    network(engine, account).clear_faults().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn ledger(
+    State(engine): State<Engine>,
+    Path(account): Path<String>,
+    Params(page): Params<PageRequest>,
+) -> Answer<impl IntoResponse> {
+    Ok(Json(network(engine, account).ledger_page(&page).await?))
+}

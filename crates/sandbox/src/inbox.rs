@@ -1,0 +1,85 @@
+//! What a phone received from others. What its owner sent from a companion is no part of it.
+
+use serde::Serialize;
+
+use crate::clock::rfc3339;
+use crate::error::Failure;
+use crate::limits;
+use crate::phones::Phone;
+use crate::store::Query;
+use crate::turn::Turn;
+
+/// One message, as the phone decrypted it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InboxEntry {
+    /// The id that its sender gave it.
+    pub whatsapp_id: String,
+    /// `+E.164` of the person who wrote it.
+    pub from: String,
+    /// `+E.164` of the other party.
+    pub chat: String,
+    /// `text`, `image`, `reaction`, … as in the public API.
+    pub r#type: String,
+    /// The text, or a caption.
+    pub text: Option<String>,
+    /// RFC 3339.
+    pub received_at: String,
+    /// How often the phone was handed this id.
+    pub copies: i64,
+}
+
+/// Whether the phone has the message already.
+pub(crate) fn has(turn: &Turn<'_>, phone: i64, sender: i64, whatsapp_id: &str) -> Result<bool, Failure> {
+    Ok(turn.db.number(
+        "SELECT count(*) FROM inbox WHERE phone = ? AND sender = ? AND whatsapp_id = ?",
+        (phone, sender, whatsapp_id),
+    )? > 0)
+}
+
+/// Puts a message into the inbox, or counts another copy of it. `true` when it is new.
+pub(crate) fn put(
+    turn: &Turn<'_>,
+    phone: &Phone,
+    sender: &Phone,
+    whatsapp_id: &str,
+    kind: &str,
+    text: Option<&str>,
+) -> Result<bool, Failure> {
+    let again = turn.db.run(
+        "UPDATE inbox SET copies = copies + 1 WHERE phone = ? AND sender = ? AND whatsapp_id = ?",
+        (phone.id, sender.id, whatsapp_id),
+    )?;
+    if again > 0 {
+        return Ok(false);
+    }
+    turn.db.run(
+        "INSERT INTO inbox (phone, sender, whatsapp_id, type, text, received_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (phone.id, sender.id, whatsapp_id, kind, text, turn.now),
+    )?;
+    // Sequence numbers are shared by all phones, so this is a bound on the whole table too.
+    turn.db.run("DELETE FROM inbox WHERE seq = ?", [turn.db.last_insert_rowid() - limits::INBOX])?;
+    Ok(true)
+}
+
+/// Entries after `after`, oldest first, each with its sequence number.
+pub(crate) fn page(
+    turn: &Turn<'_>,
+    phone: i64,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, InboxEntry)>, Failure> {
+    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, received_at, copies FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
+    Ok(turn.db.all(sql, (phone, after, limit), |row| {
+        let from: String = row.get(2)?;
+        let entry = InboxEntry {
+            whatsapp_id: row.get(1)?,
+            chat: from.clone(),
+            from,
+            r#type: row.get(3)?,
+            text: row.get(4)?,
+            received_at: rfc3339(row.get(5)?),
+            copies: row.get(6)?,
+        };
+        Ok((row.get(0)?, entry))
+    })?)
+}

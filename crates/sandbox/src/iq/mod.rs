@@ -1,0 +1,113 @@
+//! Requests of logged-in clients. Dispatch is by namespace: some clients send no child, or another one.
+
+mod keys;
+mod usync;
+
+use sha2::{Digest, Sha256};
+use wacore_binary::Node;
+use wacore_binary::builder::NodeBuilder;
+
+use crate::devices;
+use crate::error::Failure;
+use crate::live::{Address, ConnectionId};
+use crate::login;
+use crate::phones::{self, Form};
+use crate::stanza::{self, Read, iq_error, iq_result};
+use crate::turn::Turn;
+
+pub(crate) fn handle(
+    turn: &mut Turn<'_>,
+    connection: ConnectionId,
+    from: Address,
+    node: &Node,
+) -> Result<(), Failure> {
+    let kind = node.text("type").unwrap_or_default();
+    // Answers to our own requests.
+    if kind == "result" || kind == "error" {
+        return Ok(());
+    }
+    let id = node.id()?;
+    let namespace = node.text("xmlns").unwrap_or_default();
+    let child = node.first_child();
+    let tag = child.map_or("", |child| child.tag.as_ref());
+    let reply = match (namespace.as_str(), tag) {
+        ("passive", "active") => {
+            turn.send(connection, iq_result(&id, Vec::new()));
+            return login::activate(turn, connection, from);
+        },
+        ("md", "remove-companion-device") => {
+            turn.send(connection, iq_result(&id, Vec::new()));
+            return devices::remove(turn, from);
+        },
+        ("md", "link_code_companion_reg") => iq_error(&id, 501, "feature-not-implemented"),
+        ("encrypt", _) => keys::handle(turn, from, &id, node)?,
+        ("usync", _) => usync::handle(turn, from, &id, node)?,
+        ("w:sync:app:state", _) => iq_result(&id, vec![app_state(child)]),
+        ("w" | "abt", _) => iq_result(
+            &id,
+            vec![
+                NodeBuilder::new("props")
+                    .attr("protocol", "1")
+                    .attr("hash", "sandbox")
+                    .attr("refresh", "86400")
+                    .build(),
+            ],
+        ),
+        ("w:m", _) => iq_result(&id, vec![media_connection()]),
+        ("blocklist", _) => iq_result(&id, vec![NodeBuilder::new("list").build()]),
+        ("privacy", "tokens") => iq_result(&id, vec![tokens(turn, from, child)?]),
+        ("privacy", _) => iq_result(&id, vec![NodeBuilder::new("privacy").build()]),
+        ("w:g2", "participating") => iq_result(&id, vec![NodeBuilder::new("groups").build()]),
+        ("w:g2" | "w:profile:picture" | "w:mex" | "newsletter", _) => iq_error(&id, 404, "item-not-found"),
+        // Settings and pings: an empty result is the right answer to most.
+        _ => iq_result(&id, Vec::new()),
+    };
+    turn.send(connection, reply);
+    Ok(())
+}
+
+/// Every collection is at version 0 and has nothing new.
+fn app_state(sync: Option<&Node>) -> Node {
+    let collections = sync
+        .into_iter()
+        .flat_map(|sync| sync.get_children_by_tag("collection"))
+        .filter_map(|collection| collection.text("name"));
+    NodeBuilder::new("sync")
+        .children(
+            collections
+                .map(|name| NodeBuilder::new("collection").attr("name", name).attr("version", "0").build()),
+        )
+        .build()
+}
+
+/// There is no media yet; the host lets clients finish their login.
+fn media_connection() -> Node {
+    let host =
+        NodeBuilder::new("host").attr("hostname", "media.sandbox.invalid").attr("type", "primary").build();
+    NodeBuilder::new("media_conn")
+        .attr("auth", "sandbox")
+        .attr("ttl", "300")
+        .attr("auth_ttl", "21600")
+        .attr("max_buckets", "12")
+        .children([host])
+        .build()
+}
+
+/// Each privacy token that the client issues is confirmed with the time from which it counts, else it issues
+/// one after every message.
+fn tokens(turn: &Turn<'_>, from: Address, asked: Option<&Node>) -> Result<Node, Failure> {
+    let Some(own) = phones::by_id(turn, from.phone)? else { return Ok(NodeBuilder::new("tokens").build()) };
+    let issued = asked.into_iter().flat_map(|asked| asked.get_children_by_tag("token"));
+    let nodes = issued.map(|token| {
+        let jid = token.jid("jid").unwrap_or_else(|| own.jid(Form::Lid));
+        // Opaque to clients; one without content is ignored.
+        let content = Sha256::digest(jid.to_string()).to_vec();
+        NodeBuilder::new("token")
+            .attr("jid", jid)
+            .attr("t", token.text("t").unwrap_or_else(|| stanza::seconds(turn.now)))
+            .attr("type", "trusted_contact")
+            .bytes(content)
+            .build()
+    });
+    Ok(NodeBuilder::new("tokens").children(nodes.collect::<Vec<_>>()).build())
+}

@@ -1,0 +1,57 @@
+//! Everything that somebody outside can make the sandbox hold has a limit, and it is here.
+
+/// Networks of one sandbox.
+pub const NETWORKS: i64 = 100_000;
+/// Phones of one network.
+pub const PHONES: i64 = 10_000;
+/// Companion devices of one phone, as WhatsApp has it.
+pub const COMPANIONS: i64 = 4;
+/// Characters of one text.
+pub const TEXT_CHARS: usize = 65_536;
+/// Characters of a phone's name.
+pub const NAME_CHARS: usize = 100;
+/// Rows of one page of an inbox, a ledger or a list of phones.
+pub const PAGE: i64 = 200;
+/// Rows of a page when the caller names no number.
+pub const PAGE_DEFAULT: i64 = 50;
+/// Stanzas that wait for one device. When it is full, the oldest goes.
+pub const QUEUE: i64 = 10_000;
+/// Open sockets of one sandbox.
+pub const CONNECTIONS: usize = 20_000;
+/// Bytes of one frame, and of one WebSocket message.
+pub const FRAME_BYTES: usize = 2 * 1024 * 1024;
+/// Stanzas of one connection that may wait for the engine at the same time; the socket is not read beyond it.
+pub const IN_FLIGHT: usize = 64;
+/// Stanzas that may wait for one socket to be written. A client that reads slower is cut off; what it did not
+/// acknowledge waits in its queue.
+pub const UNWRITTEN: usize = 20_000;
+/// One-time pre-keys that the network keeps for one device.
+pub const DEVICE_PRE_KEYS: usize = 2_000;
+/// One-time pre-keys that a phone keeps for bundles which it gave out.
+pub const PHONE_PRE_KEYS: u32 = 5_000;
+/// A device whose pool falls below this many one-time pre-keys is told once.
+pub const PRE_KEYS_LOW: i64 = 10;
+/// Sent messages that a phone keeps for devices which ask again.
+pub const SENT: i64 = 5_000;
+/// How often one message is asked for again, by a phone or by a device.
+pub const RETRIES: u32 = 5;
+/// Inbox entries of one phone; the oldest go.
+pub const INBOX: i64 = 1_000_000;
+/// Ledger rows of one network; the oldest go.
+pub const LEDGER: i64 = 2_000_000;
+/// Idempotency keys of one phone; the oldest go.
+pub const IDEMPOTENCY_KEYS: i64 = 100_000;
+/// Characters of an idempotency key.
+pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
+/// Reads and replies of one phone that are not yet due.
+pub const ACTIONS: i64 = 10_000;
+/// Faults of one network at the same time.
+pub const FAULTS: i64 = 100;
+/// Users in one usync or pre-key request.
+pub const USERS_PER_QUERY: usize = 1_000;
+/// The longest time that a behaviour or a fault may name, in milliseconds (one day).
+pub const DELAY_MS: i64 = 86_400_000;
+/// Characters of a stanza id.
+pub const STANZA_ID_CHARS: usize = 128;
+/// Characters of an account id.
+pub const ACCOUNT_CHARS: usize = 64;

@@ -1,0 +1,281 @@
+//! From an open socket to an active device: admission, login, the first login's keys and history, the queue.
+
+use buffa::{Message as _, MessageField};
+use rand::RngExt;
+use wacore_binary::Node;
+use wacore_binary::builder::NodeBuilder;
+use waproto::whatsapp as wa;
+use waproto::whatsapp::message::protocol_message::Type;
+
+use crate::error::Failure;
+use crate::live::{Address, ConnectionId, Socket, Writer};
+use crate::phones::{self, Form, Phone};
+use crate::socket::Admission;
+use crate::stanza;
+use crate::store::Query;
+use crate::turn::Turn;
+use crate::{deliver, devices, faults, limits, outgoing, pairing, signal};
+
+/// Decides whether a socket may open. A refusal is not an error: it uses up a fault, which must be stored.
+pub(crate) fn admit(turn: &mut Turn<'_>, token: &str) -> Result<Admission, Failure> {
+    let Some(network) =
+        turn.db.one("SELECT id FROM network WHERE token = ? AND token <> ''", [token], |row| {
+            row.get::<_, i64>(0)
+        })?
+    else {
+        return Ok(Admission::Unknown);
+    };
+    if turn.live.sockets.len() >= limits::CONNECTIONS
+        || faults::strike(turn, network, None, "refuse_connections")?.is_some()
+    {
+        return Ok(Admission::Refused);
+    }
+    let seed = turn.generator(network)?.random();
+    Ok(Admission::Welcome { network, seed })
+}
+
+/// After the handshake: a login, or a registration.
+pub(crate) fn open(
+    turn: &mut Turn<'_>,
+    network: i64,
+    writer: Writer,
+    payload: &wa::ClientPayload,
+    noise_key: Vec<u8>,
+) -> Result<ConnectionId, Failure> {
+    turn.live.next_connection += 1;
+    let connection = turn.live.next_connection;
+    turn.live
+        .sockets
+        .insert(connection, Socket { network, writer, address: None, active: false, refs: Vec::new() });
+    let opened = match payload.username {
+        Some(user) => u16::try_from(payload.device.unwrap_or(0))
+            .map_err(Failure::protocol)
+            .and_then(|device| login(turn, connection, network, user, device, &noise_key)),
+        None => pairing::offer(turn, connection, network, payload, noise_key),
+    };
+    if opened.is_err() {
+        turn.live.forget(connection);
+    }
+    opened.map(|()| connection)
+}
+
+fn login(
+    turn: &mut Turn<'_>,
+    connection: ConnectionId,
+    network: i64,
+    user: u64,
+    device: u16,
+    noise_key: &[u8],
+) -> Result<(), Failure> {
+    let phone = phones::by_number(turn, network, &user.to_string())?;
+    let known = match &phone {
+        Some(phone) => devices::load(turn, Address { phone: phone.id, device })?
+            .filter(|known| known.keys.noise_key == noise_key),
+        None => None,
+    };
+    let (Some(phone), Some(known)) = (phone, known) else {
+        return refuse(turn, connection, &[("reason", "401".to_owned()), ("location", "sandbox".to_owned())]);
+    };
+    if faults::applies(turn, "client_outdated", phone.id)? {
+        return refuse(turn, connection, &[("reason", "405".to_owned())]);
+    }
+    if let Some(until) = faults::strike(turn, network, Some(phone.id), "restrict")? {
+        // 101: "sent too many messages to people who do not know you".
+        let left = if until > turn.now { (until - turn.now) / 1_000 } else { 60 };
+        return refuse(
+            turn,
+            connection,
+            &[("reason", "402".to_owned()), ("code", "101".to_owned()), ("expire", left.to_string())],
+        );
+    }
+    if let Some(&older) = turn.live.by_address.get(&known.address) {
+        turn.send(older, stanza::conflict("replaced"));
+        turn.close(older);
+    }
+    turn.live.by_address.insert(known.address, connection);
+    if let Some(socket) = turn.live.sockets.get_mut(&connection) {
+        socket.address = Some(known.address);
+    }
+    let success = NodeBuilder::new("success")
+        .attr("t", stanza::seconds(turn.now))
+        .attr("props", "1")
+        .attr("companion_enc_static", "")
+        .attr("location", "sandbox")
+        .attr("lid", phone.device_jid(Form::Lid, device))
+        .attr("display_name", phone.push_name())
+        .build();
+    turn.send(connection, success);
+    Ok(())
+}
+
+fn refuse(
+    turn: &mut Turn<'_>,
+    connection: ConnectionId,
+    attributes: &[(&'static str, String)],
+) -> Result<(), Failure> {
+    let failure = attributes
+        .iter()
+        .fold(NodeBuilder::new("failure"), |node, (key, value)| node.attr(key, value.as_str()));
+    turn.send(connection, failure.build());
+    turn.close(connection);
+    Ok(())
+}
+
+/// `<active/>`: the client takes stanzas from now on, beginning with what waits for it.
+pub(crate) fn activate(
+    turn: &mut Turn<'_>,
+    connection: ConnectionId,
+    address: Address,
+) -> Result<(), Failure> {
+    let Some(phone) = phones::by_id(turn, address.phone)? else { return Ok(()) };
+    let Some(device) = devices::load(turn, address)? else { return Ok(()) };
+    if device.fresh {
+        welcome(turn, &phone, &device)?;
+        turn.db
+            .run("UPDATE device SET fresh = 0 WHERE phone = ? AND id = ?", (address.phone, address.device))?;
+    }
+    let Some(socket) = turn.live.sockets.get_mut(&connection) else { return Ok(()) };
+    if std::mem::replace(&mut socket.active, true) {
+        return Ok(());
+    }
+    let waiting = deliver::waiting(turn, address, 0, limits::QUEUE)?;
+    if !waiting.is_empty() {
+        let of = |class: &str| waiting.iter().filter(|(_, stanza)| stanza.tag == class).count().to_string();
+        let preview = NodeBuilder::new("offline_preview")
+            .attr("count", waiting.len().to_string())
+            .attr("message", of("message"))
+            .attr("receipt", of("receipt"))
+            .attr("notification", of("notification"))
+            .attr("appdata", "0")
+            .build();
+        turn.send(
+            connection,
+            NodeBuilder::new("ib").attr("from", stanza::SERVER).children([preview]).build(),
+        );
+    }
+    let count = waiting.len();
+    for (index, (_, mut stanza)) in waiting.into_iter().enumerate() {
+        stanza.attrs.push("offline", index.to_string());
+        turn.send(connection, stanza);
+    }
+    let offline = NodeBuilder::new("offline").attr("count", count.to_string()).build();
+    turn.send(connection, NodeBuilder::new("ib").attr("from", stanza::SERVER).children([offline]).build());
+    Ok(())
+}
+
+/// `<ib><offline_batch>`: the queue was sent whole already; TCP slows us down where the client is slow.
+pub(crate) fn batch_requested(_: &mut Turn<'_>, _: Address, _: &Node) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// What the phone sends to a device that it has just linked: the app-state key, without which clients wait
+/// 10 s, and an empty history in the three parts that clients wait for.
+fn welcome(turn: &mut Turn<'_>, phone: &Phone, device: &devices::Device) -> Result<(), Failure> {
+    let bundle = devices::bundle_without_one_time_key(device)?;
+    signal::begin(turn, phone, device.address, &bundle)?;
+    let key: [u8; 32] = turn.generator(phone.network)?.random();
+    let mut contents = vec![key_share(turn.now, device.address.device, &key)];
+    contents.extend(
+        [
+            (
+                wa::message::HistorySyncType::INITIAL_BOOTSTRAP,
+                wa::history_sync::HistorySyncType::INITIAL_BOOTSTRAP,
+            ),
+            (wa::message::HistorySyncType::PUSH_NAME, wa::history_sync::HistorySyncType::PUSH_NAME),
+            (wa::message::HistorySyncType::RECENT, wa::history_sync::HistorySyncType::RECENT),
+        ]
+        .map(|(announced, contained)| history(phone, announced, contained)),
+    );
+    for protocol in contents {
+        let message = wa::Message { protocol_message: MessageField::some(protocol), ..Default::default() };
+        let own = phone.jid(Form::Pn);
+        let id = outgoing::message_id(turn, phone.network)?;
+        let enc = outgoing::encrypted(turn, phone, device.address, &message, None)?;
+        let stanza = NodeBuilder::new("message")
+            .attr("from", own.clone())
+            .attr("id", id)
+            .attr("t", stanza::seconds(turn.now))
+            .attr("type", "text")
+            .attr("category", "peer")
+            .attr("recipient", own)
+            .children([enc])
+            .build();
+        deliver::to_companion(turn, device.address, stanza)?;
+    }
+    Ok(())
+}
+
+fn key_share(now: i64, device: u16, key: &[u8; 32]) -> wa::message::ProtocolMessage {
+    use wa::message::{
+        AppStateSyncKey, AppStateSyncKeyData, AppStateSyncKeyFingerprint, AppStateSyncKeyId,
+        AppStateSyncKeyShare,
+    };
+    // A share without a fingerprint is ignored.
+    let fingerprint = AppStateSyncKeyFingerprint {
+        raw_id: Some(1),
+        current_index: Some(1),
+        device_indexes: vec![0, device.into()],
+    };
+    let data = AppStateSyncKeyData {
+        key_data: Some(key.to_vec()),
+        fingerprint: MessageField::some(fingerprint),
+        timestamp: Some(now),
+    };
+    let id = AppStateSyncKeyId { key_id: Some(vec![0, 0, 0, 0, 0, 1]) };
+    let share = AppStateSyncKeyShare {
+        keys: vec![AppStateSyncKey { key_id: MessageField::some(id), key_data: MessageField::some(data) }],
+    };
+    wa::message::ProtocolMessage {
+        r#type: Some(Type::APP_STATE_SYNC_KEY_SHARE),
+        app_state_sync_key_share: MessageField::some(share),
+        ..Default::default()
+    }
+}
+
+fn history(
+    phone: &Phone,
+    announced: wa::message::HistorySyncType,
+    contained: wa::history_sync::HistorySyncType,
+) -> wa::message::ProtocolMessage {
+    // Without a name of its own, a client takes every login for its first one and waits for keys again.
+    let own = wa::Pushname {
+        id: Some(phone.jid(Form::Pn).to_string()),
+        pushname: Some(phone.push_name().to_owned()),
+    };
+    let named = contained == wa::history_sync::HistorySyncType::PUSH_NAME;
+    let content = wa::HistorySync {
+        sync_type: contained,
+        pushnames: if named { vec![own] } else { Vec::new() },
+        chunk_order: Some(1),
+        progress: Some(100),
+        ..Default::default()
+    }
+    .encode_to_vec();
+    let notification = wa::message::HistorySyncNotification {
+        sync_type: Some(announced),
+        chunk_order: Some(1),
+        progress: Some(100),
+        initial_hist_bootstrap_inline_payload: Some(zlib_stored(&content)),
+        ..Default::default()
+    };
+    wa::message::ProtocolMessage {
+        r#type: Some(Type::HISTORY_SYNC_NOTIFICATION),
+        history_sync_notification: MessageField::some(notification),
+        ..Default::default()
+    }
+}
+
+/// RFC 1950 with one stored block: the contents are a few bytes, so compressing them gains nothing.
+fn zlib_stored(content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).expect("an empty history is a few bytes");
+    let (low, high) = content.iter().fold((1_u32, 0_u32), |(low, high), byte| {
+        let low = (low + u32::from(*byte)) % 65_521;
+        (low, (high + low) % 65_521)
+    });
+    let mut zlib = vec![0x78, 0x01, 0x01];
+    zlib.extend(length.to_le_bytes());
+    zlib.extend((!length).to_le_bytes());
+    zlib.extend(content);
+    zlib.extend((high << 16 | low).to_be_bytes());
+    zlib
+}

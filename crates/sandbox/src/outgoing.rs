@@ -1,0 +1,162 @@
+//! A phone sends: to the other person's phone and companions, and a copy to its owner's companions.
+
+use buffa::{Message as _, MessageField};
+use rand::RngExt;
+use wacore::messages::MessageUtils;
+use wacore_binary::Node;
+use wacore_binary::builder::NodeBuilder;
+use waproto::whatsapp as wa;
+
+use crate::error::Failure;
+use crate::live::Address;
+use crate::message::to_own_device;
+use crate::phones::{Form, Phone};
+use crate::store::Query;
+use crate::turn::Turn;
+use crate::{deliver, devices, incoming, ledger, limits, signal, stanza};
+
+/// Who writes to whom, addressed how, and whether by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Route<'a> {
+    pub from: &'a Phone,
+    pub to: &'a Phone,
+    pub form: Form,
+    pub automatic: bool,
+}
+
+/// An id as phones make them.
+pub(crate) fn message_id(turn: &mut Turn<'_>, network: i64) -> Result<String, Failure> {
+    let random: [u8; 15] = turn.generator(network)?.random();
+    Ok(std::iter::once("AC".to_owned()).chain(random.iter().map(|byte| format!("{byte:02X}"))).collect())
+}
+
+/// Sends a text, gives its id.
+pub(crate) fn send_text(turn: &mut Turn<'_>, route: Route<'_>, text: &str) -> Result<String, Failure> {
+    let message = wa::Message { conversation: Some(text.to_owned()), ..Default::default() };
+    let id = message_id(turn, route.from.network)?;
+    ledger::accepted(
+        turn,
+        route.from.network,
+        ledger::Key { sender: route.from.id, recipient: route.to.id, whatsapp_id: &id },
+    )?;
+    remember(turn, route, &id, &message)?;
+    let to_self = route.from.id == route.to.id;
+    if !to_self {
+        for device in devices::companions(turn, route.to.id)? {
+            let address = Address { phone: route.to.id, device };
+            let stanza = copy(turn, route, address, &id, &message, None)?;
+            deliver::to_companion(turn, address, stanza)?;
+        }
+    }
+    for device in devices::companions(turn, route.from.id)? {
+        let address = Address { phone: route.from.id, device };
+        let stanza = copy(turn, route, address, &id, &message, None)?;
+        deliver::to_companion(turn, address, stanza)?;
+    }
+    // Between two simulated phones nothing is gained by encrypting: both are this program.
+    let mut plain = envelope(turn, route, &id);
+    if route.automatic {
+        plain = plain.attr("automatic", "1");
+    }
+    let plain =
+        plain.children([NodeBuilder::new("plaintext").bytes(message.encode_to_vec()).build()]).build();
+    incoming::to_phone(turn, route.to, &plain)?;
+    Ok(id)
+}
+
+/// The stanza for one companion, of the other person or of the sender; `count` when it was asked for again.
+pub(crate) fn copy(
+    turn: &mut Turn<'_>,
+    route: Route<'_>,
+    device: Address,
+    id: &str,
+    message: &wa::Message,
+    count: Option<u32>,
+) -> Result<Node, Failure> {
+    let own = device.phone == route.from.id;
+    let enc = if own {
+        let sent = wa::message::DeviceSentMessage {
+            destination_jid: Some(route.to.jid(route.form).to_string()),
+            message: MessageField::some(message.clone()),
+            ..Default::default()
+        };
+        encrypted(
+            turn,
+            route.from,
+            device,
+            &wa::Message { device_sent_message: MessageField::some(sent), ..Default::default() },
+            count,
+        )?
+    } else {
+        encrypted(turn, route.from, device, message, count)?
+    };
+    let stanza = envelope(turn, route, id);
+    let stanza = if own { to_own_device(stanza, route.to, route.form) } else { stanza };
+    Ok(stanza.children([enc]).build())
+}
+
+fn envelope(turn: &Turn<'_>, route: Route<'_>, id: &str) -> NodeBuilder {
+    let stanza = NodeBuilder::new("message")
+        .attr("from", route.from.jid(route.form))
+        .attr("id", id)
+        .attr("t", stanza::seconds(turn.now))
+        .attr("type", "text")
+        .attr("notify", route.from.push_name());
+    match route.form {
+        Form::Pn => stanza.attr("sender_lid", route.from.jid(Form::Lid)),
+        Form::Lid => stanza.attr("sender_pn", route.from.jid(Form::Pn)),
+    }
+}
+
+/// `<enc>` for one companion. Begins a ratchet when there is none.
+pub(crate) fn encrypted(
+    turn: &mut Turn<'_>,
+    phone: &Phone,
+    device: Address,
+    message: &wa::Message,
+    count: Option<u32>,
+) -> Result<Node, Failure> {
+    if !signal::has_ratchet(turn, phone.id, device)? {
+        let known = devices::load(turn, device)?.ok_or_else(|| Failure::protocol("no such device"))?;
+        let owner =
+            crate::phones::by_id(turn, device.phone)?.ok_or_else(|| Failure::protocol("no such phone"))?;
+        let bundle = devices::bundle(turn, &owner, &known)?;
+        signal::begin(turn, phone, device, &bundle)?;
+    }
+    let (kind, ciphertext) =
+        signal::encrypt(turn, phone, device, &MessageUtils::pad_message_v2(message.encode_to_vec()))?;
+    let enc = NodeBuilder::new("enc").attr("v", "2").attr("type", kind);
+    let enc = match count {
+        Some(count) => enc.attr("count", count.to_string()),
+        None => enc,
+    };
+    Ok(enc.bytes(ciphertext).build())
+}
+
+/// Keeps the content, for devices that ask again.
+fn remember(turn: &Turn<'_>, route: Route<'_>, id: &str, message: &wa::Message) -> Result<(), Failure> {
+    turn.db.run(
+        "INSERT OR REPLACE INTO sent (phone, recipient, whatsapp_id, content) VALUES (?, ?, ?, ?)",
+        (route.from.id, route.to.id, id, message.encode_to_vec()),
+    )?;
+    let bound = "DELETE FROM sent WHERE phone = ? AND seq <= (SELECT seq FROM sent WHERE phone = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)";
+    if turn.db.last_insert_rowid() % 64 == 0 {
+        // Counting is linear, so not at every message.
+        turn.db.run(bound, (route.from.id, route.from.id, limits::SENT))?;
+    }
+    Ok(())
+}
+
+/// "typing…" for the other person's devices that are there now.
+pub(crate) fn typing(turn: &mut Turn<'_>, phone: &Phone, to: &Phone, form: Form) -> Result<(), Failure> {
+    let chatstate = NodeBuilder::new("chatstate")
+        .attr("from", phone.jid(form))
+        .children([NodeBuilder::new("composing").build()])
+        .build();
+    for device in devices::companions(turn, to.id)? {
+        if let Some(connection) = turn.active_socket(Address { phone: to.id, device }) {
+            turn.send(connection, chatstate.clone());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! What phones will do later: rows, so that a restart does not forget them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Failure;
+use crate::phones::{self, Form, Phone};
+use crate::store::Query;
+use crate::turn::Turn;
+use crate::{incoming, limits, outgoing};
+
+/// How many actions one batch does before other work has its turn.
+const AT_ONCE: i64 = 100;
+
+/// Something that a phone does by itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Action {
+    /// Tell `sender` that the message was read.
+    Read { sender: i64, whatsapp_id: String, form: Form },
+    /// Answer.
+    Reply { to: i64, text: String, form: Form },
+}
+
+/// Does it after so many milliseconds: at once when that is none.
+pub(crate) fn at(turn: &mut Turn<'_>, phone: &Phone, after_ms: i64, action: &Action) -> Result<(), Failure> {
+    if after_ms <= 0 {
+        return act(turn, phone, action);
+    }
+    if turn.db.number("SELECT count(*) FROM action WHERE phone = ?", [phone.id])? >= limits::ACTIONS {
+        tracing::warn!("a phone has as many things to do as it can hold; one is dropped");
+        return Ok(());
+    }
+    let what = serde_json::to_string(action).expect("an action is plain data");
+    turn.db.run(
+        "INSERT INTO action (due_at, phone, what) VALUES (?, ?, ?)",
+        (turn.now.saturating_add(after_ms), phone.id, what),
+    )?;
+    Ok(())
+}
+
+/// Does what is due. An action that fails is dropped: it would fail for ever.
+pub(crate) fn run_due(turn: &mut Turn<'_>) {
+    let due = turn.db.all(
+        "SELECT seq, phone, what FROM action WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?",
+        (turn.now, AT_ONCE),
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?)),
+    );
+    let due = due.unwrap_or_else(|error| {
+        tracing::error!(%error, "cannot read what phones have to do");
+        Vec::new()
+    });
+    for (seq, phone, what) in due {
+        let result = turn.attempt(|turn| {
+            let action = serde_json::from_str(&what).map_err(Failure::protocol)?;
+            match phones::by_id(turn, phone)? {
+                Some(phone) => act(turn, &phone, &action),
+                None => Ok(()),
+            }
+        });
+        if let Err(failure) =
+            result.and_then(|()| Ok(turn.db.run("DELETE FROM action WHERE seq = ?", [seq])?))
+        {
+            tracing::error!(%failure, "a phone could not do what it had to");
+            let _ = turn.db.run("DELETE FROM action WHERE seq = ?", [seq]);
+        }
+    }
+}
+
+fn act(turn: &mut Turn<'_>, phone: &Phone, action: &Action) -> Result<(), Failure> {
+    match action {
+        Action::Read { sender, whatsapp_id, form } => match phones::by_id(turn, *sender)? {
+            Some(sender) => incoming::report(turn, phone, &sender, whatsapp_id, *form, "read"),
+            None => Ok(()),
+        },
+        Action::Reply { to, text, form } => match phones::by_id(turn, *to)? {
+            Some(to) => outgoing::send_text(
+                turn,
+                outgoing::Route { from: phone, to: &to, form: *form, automatic: true },
+                text,
+            )
+            .map(drop),
+            None => Ok(()),
+        },
+    }
+}

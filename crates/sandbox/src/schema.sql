@@ -1,0 +1,118 @@
+-- The sandbox's whole memory. Numbers are digits without "+", times are Unix milliseconds.
+
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE network (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL UNIQUE,
+    token TEXT NOT NULL UNIQUE,
+    seed BLOB NOT NULL,
+    -- Raised at each start, so that the generator never repeats what it gave before.
+    epoch INTEGER NOT NULL
+);
+
+CREATE TABLE phone (
+    id INTEGER PRIMARY KEY,
+    network INTEGER NOT NULL REFERENCES network (id),
+    number TEXT NOT NULL,
+    lid TEXT NOT NULL,
+    name TEXT,
+    registration_id INTEGER NOT NULL,
+    identity BLOB NOT NULL,
+    signed_pre_key BLOB NOT NULL,
+    next_pre_key INTEGER NOT NULL DEFAULT 1,
+    next_device INTEGER NOT NULL DEFAULT 1,
+    online INTEGER NOT NULL DEFAULT 1,
+    read_after_ms INTEGER,
+    reply TEXT,
+    typing_ms INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    UNIQUE (network, number),
+    UNIQUE (network, lid)
+);
+
+-- One-time keys that the phone gave out and nobody has used.
+CREATE TABLE phone_pre_key (phone INTEGER NOT NULL, id INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (phone, id)) WITHOUT ROWID;
+
+-- A phone's ratchet with one device of another phone.
+CREATE TABLE ratchet (phone INTEGER NOT NULL, peer INTEGER NOT NULL, device INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (phone, peer, device)) WITHOUT ROWID;
+
+CREATE TABLE device (
+    phone INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    noise_key BLOB NOT NULL,
+    identity BLOB NOT NULL,
+    registration_id INTEGER NOT NULL,
+    signed_id INTEGER NOT NULL,
+    signed_key BLOB NOT NULL,
+    signed_signature BLOB NOT NULL,
+    signed_identity BLOB NOT NULL,
+    -- Until its first login has handed over keys and history.
+    fresh INTEGER NOT NULL DEFAULT 1,
+    -- Told that its one-time keys run out, and has not uploaded since.
+    told_low INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (phone, id)
+) WITHOUT ROWID;
+
+CREATE TABLE device_pre_key (seq INTEGER PRIMARY KEY, phone INTEGER NOT NULL, device INTEGER NOT NULL, id INTEGER NOT NULL, key BLOB NOT NULL, UNIQUE (phone, device, id));
+
+-- Stanzas that a device (0 is the phone itself) has not acknowledged.
+CREATE TABLE queue (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    phone INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    class TEXT NOT NULL,
+    stanza_id TEXT NOT NULL,
+    stanza_type TEXT NOT NULL,
+    stanza BLOB NOT NULL
+);
+CREATE INDEX queue_order ON queue (phone, device, seq);
+CREATE INDEX queue_stanza ON queue (phone, device, stanza_id);
+
+CREATE TABLE inbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    phone INTEGER NOT NULL,
+    sender INTEGER NOT NULL,
+    whatsapp_id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    text TEXT,
+    received_at INTEGER NOT NULL,
+    copies INTEGER NOT NULL DEFAULT 1,
+    UNIQUE (phone, sender, whatsapp_id)
+);
+CREATE INDEX inbox_order ON inbox (phone, seq);
+
+CREATE TABLE ledger (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    network INTEGER NOT NULL,
+    sender INTEGER NOT NULL,
+    recipient INTEGER NOT NULL,
+    whatsapp_id TEXT NOT NULL,
+    accepted INTEGER NOT NULL DEFAULT 0,
+    delivered INTEGER NOT NULL DEFAULT 0,
+    read INTEGER NOT NULL DEFAULT 0,
+    copies INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (sender, recipient, whatsapp_id)
+);
+CREATE INDEX ledger_order ON ledger (network, seq);
+
+-- Each device counts once for each step of a message.
+CREATE TABLE reported (ledger INTEGER NOT NULL, device INTEGER NOT NULL, step TEXT NOT NULL, PRIMARY KEY (ledger, device, step)) WITHOUT ROWID;
+
+-- What a phone sent, for devices that ask again.
+CREATE TABLE sent (seq INTEGER PRIMARY KEY AUTOINCREMENT, phone INTEGER NOT NULL, recipient INTEGER NOT NULL, whatsapp_id TEXT NOT NULL, content BLOB NOT NULL, UNIQUE (phone, whatsapp_id));
+CREATE INDEX sent_order ON sent (phone, seq);
+
+-- How often a phone asked for a message that it could not decrypt.
+CREATE TABLE asked (phone INTEGER NOT NULL, peer INTEGER NOT NULL, whatsapp_id TEXT NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (phone, peer, whatsapp_id)) WITHOUT ROWID;
+
+CREATE TABLE idempotency (seq INTEGER PRIMARY KEY AUTOINCREMENT, phone INTEGER NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, answer TEXT NOT NULL, UNIQUE (phone, key));
+
+-- What a phone will do later.
+CREATE TABLE action (seq INTEGER PRIMARY KEY, due_at INTEGER NOT NULL, phone INTEGER NOT NULL, what TEXT NOT NULL);
+CREATE INDEX action_due ON action (due_at);
+CREATE INDEX action_phone ON action (phone);
+
+CREATE TABLE fault (seq INTEGER PRIMARY KEY AUTOINCREMENT, network INTEGER NOT NULL, kind TEXT NOT NULL, phone INTEGER, remaining INTEGER, until_at INTEGER);
+CREATE INDEX fault_kind ON fault (network, kind);

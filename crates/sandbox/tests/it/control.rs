@@ -1,0 +1,171 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use waxwing_signed_http::{Answer, Client, SigningKey};
+
+use crate::support::{ACCOUNT, KEY, START_MS, Served};
+
+fn client(served: &Served, key: [u8; 32]) -> Result<Client> {
+    // Another test of this process may have installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let drawn = AtomicU64::new(1);
+    let nonces = Arc::new(move || u128::from(drawn.fetch_add(1, Ordering::Relaxed)).to_be_bytes());
+    Ok(Client::new(
+        &served.base_url,
+        SigningKey::from_bytes(&key)?,
+        reqwest::Client::builder().build()?,
+        Arc::new(|| START_MS / 1_000),
+        nonces,
+    ))
+}
+
+async fn call(client: &Client, method: http::Method, path: &str, body: Option<Value>) -> Result<Answer> {
+    Ok(client.call(method, &format!("/internal/networks/{ACCOUNT}{path}"), body.as_ref(), &[]).await?)
+}
+
+#[tokio::test]
+async fn an_unsigned_or_wrongly_signed_request_is_401() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let stranger = client(&served, [8; 32])?;
+    let unsigned = reqwest::Client::builder().build()?;
+    let answer = call(&stranger, http::Method::GET, "", None).await?;
+    assert_eq!((answer.status, answer.body["code"].as_str()), (401, Some("bad_signature")));
+    let answer = unsigned.get(format!("{}/internal/networks/{ACCOUNT}", served.base_url)).send().await?;
+    assert_eq!(answer.status(), 401);
+    Ok(())
+}
+
+#[tokio::test]
+async fn phones_are_made_listed_and_changed() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let client = client(&served, KEY)?;
+    let answer = call(&client, http::Method::GET, "", None).await?;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body["token"].as_str().is_some_and(|token| token.len() >= 32));
+
+    let body = json!({ "number": "+15550001111", "name": "Ada" });
+    let answer = call(&client, http::Method::POST, "/phones", Some(body.clone())).await?;
+    assert_eq!(answer.status, 201);
+    assert_eq!(
+        (answer.body["number"].as_str(), answer.body["online"].as_bool()),
+        (Some("+15550001111"), Some(true))
+    );
+    assert_eq!(call(&client, http::Method::POST, "/phones", Some(body)).await?.status, 200);
+    for number in ["+15550002222", "15550003333"] {
+        call(&client, http::Method::POST, "/phones", Some(json!({ "number": number }))).await?;
+    }
+    let first = call(&client, http::Method::GET, "/phones?limit=2", None).await?.body;
+    assert_eq!(first["data"].as_array().map(Vec::len), Some(2));
+    let cursor = first["next_cursor"].as_str().unwrap_or_default();
+    let second =
+        call(&client, http::Method::GET, &format!("/phones?limit=2&cursor={cursor}"), None).await?.body;
+    assert_eq!(
+        (second["data"][0]["number"].as_str(), second["next_cursor"].is_null()),
+        (Some("+15550003333"), true)
+    );
+
+    let path = "/phones/%2B15550001111/behaviour";
+    let answer = call(
+        &client,
+        http::Method::PUT,
+        path,
+        Some(json!({ "read_after_ms": 5, "reply": { "text": "hi" } })),
+    )
+    .await?;
+    assert_eq!(
+        answer.body,
+        json!({ "online": true, "read_after_ms": 5, "reply": { "text": "hi" }, "typing_ms": 0 })
+    );
+    call(&client, http::Method::PUT, path, Some(json!({ "read_after_ms": null, "reply": "echo" }))).await?;
+    let answer = call(&client, http::Method::GET, "/phones/15550001111/behaviour", None).await?;
+    assert_eq!(
+        answer.body,
+        json!({ "online": true, "read_after_ms": null, "reply": "echo", "typing_ms": 0 })
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_with_a_code() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let client = client(&served, KEY)?;
+    let post = |path: &'static str, body: Value| call(&client, http::Method::POST, path, Some(body));
+    post("/phones", json!({ "number": "+15550001111" })).await?;
+    for (path, body, status, code) in [
+        ("/phones", json!({ "number": "12" }), 422, "invalid_number"),
+        ("/phones", json!({ "number": "+15550002222", "colour": "red" }), 422, "invalid_body"),
+        ("/phones/+15559999999/scan", json!({ "qr": "x" }), 404, "phone_not_found"),
+        ("/phones/+15550001111/scan", json!({ "qr": "x" }), 422, "invalid_qr"),
+        ("/phones/+15550001111/enter-code", json!({ "code": "x" }), 422, "not_supported"),
+        (
+            "/phones/+15550001111/messages",
+            json!({ "to": "+15559999999", "type": "text", "text": "x" }),
+            404,
+            "phone_not_found",
+        ),
+        (
+            "/phones/+15550001111/messages",
+            json!({ "to": "+15550001111", "type": "image" }),
+            422,
+            "not_supported",
+        ),
+        ("/faults", json!({ "kind": "delay" }), 422, "not_supported"),
+    ] {
+        let answer = post(path, body).await?;
+        assert_eq!(
+            (answer.status, answer.body["code"].as_str()),
+            (status, Some(code)),
+            "{path} {:?}",
+            answer.body
+        );
+    }
+    let answer = call(&client, http::Method::GET, "/ledger?limit=201", None).await?;
+    assert_eq!((answer.status, answer.body["pointer"].as_str()), (422, Some("/limit")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_phones_message_with_a_key_is_sent_once() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let client = client(&served, KEY)?;
+    for number in ["+15550001111", "+15550002222"] {
+        call(&client, http::Method::POST, "/phones", Some(json!({ "number": number }))).await?;
+    }
+    let path = format!("/internal/networks/{ACCOUNT}/phones/15550001111/messages");
+    let send = |text: &'static str| {
+        let (client, path) = (client.clone(), path.clone());
+        async move {
+            client
+                .call(
+                    http::Method::POST,
+                    &path,
+                    Some(&json!({ "to": "+15550002222", "type": "text", "text": text })),
+                    &[("idempotency-key", "k1")],
+                )
+                .await
+        }
+    };
+    let first = send("hello").await?;
+    assert_eq!(
+        (first.status, first.replayed, first.body["from"].as_str()),
+        (202, false, Some("+15550001111"))
+    );
+    let again = send("hello").await?;
+    assert_eq!((again.status, again.replayed, &again.body), (202, true, &first.body));
+    let other = send("another text").await?;
+    assert_eq!((other.status, other.body["code"].as_str()), (409, Some("idempotency_conflict")));
+    let inbox = call(&client, http::Method::GET, "/phones/15550002222/inbox", None).await?.body;
+    assert_eq!(inbox["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (inbox["data"][0]["chat"].as_str(), inbox["data"][0]["type"].as_str()),
+        (Some("+15550001111"), Some("text"))
+    );
+    let ledger = call(&client, http::Method::GET, "/ledger", None).await?.body;
+    assert_eq!(
+        (ledger["data"][0]["accepted"].as_i64(), ledger["data"][0]["delivered"].as_i64()),
+        (Some(1), Some(1))
+    );
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The sandbox against the real, unmodified client library, over real sockets.
+
+mod control;
+mod durability;
+mod faults;
+mod messages;
+mod pairing;
+mod support;

@@ -1,0 +1,212 @@
+//! One session's client.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use waxwing_domain::{Jid, Person, Timestamp};
+use whatsapp_rust::types::events::Subscription;
+use whatsapp_rust::{Client, SendOptions};
+
+use crate::convert;
+use crate::event::{ConnectionEvent, Disconnect, PermanentCause, Queued};
+use crate::handler::Shared;
+use crate::outgoing::{OutgoingMessage, SendError};
+use crate::store::Poison;
+
+/// How long [`Connection::close`] waits for the run to end after the client has disconnected.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a run could not be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The last run has not ended yet.
+    #[error("the session is connected or connecting")]
+    AlreadyRunning,
+    /// This connection was closed, or cannot be used again. Open another.
+    #[error("the connection is closed")]
+    Closed,
+}
+
+/// One session's client. Dropping it is [`Self::abort`].
+pub struct Connection {
+    client: Arc<Client>,
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Queued>,
+    running: Arc<AtomicBool>,
+    /// A run ended for good: the client does not start again.
+    spent: Arc<AtomicBool>,
+    run: Mutex<Option<JoinHandle<()>>>,
+    poison_watch: JoinHandle<()>,
+    _subscription: Subscription,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        client: Arc<Client>,
+        shared: Arc<Shared>,
+        queue: mpsc::Sender<Queued>,
+        subscription: Subscription,
+    ) -> Self {
+        let poison_watch = tokio::spawn(watch_poison(Arc::clone(&client), Arc::clone(&shared), queue.clone()));
+        Self {
+            client,
+            shared,
+            queue,
+            running: Arc::default(),
+            spent: Arc::default(),
+            run: Mutex::new(None),
+            poison_watch,
+            _subscription: subscription,
+        }
+    }
+
+    /// Starts one run: connects, logs in or shows QR codes, and reads until the socket is lost.
+    /// [`ConnectionEvent::Disconnected`] ends it and says whether another helps; this connection never reconnects by
+    /// itself, except right after pairing, where the server asks for a new socket at once.
+    pub fn connect(&self) -> Result<(), ConnectError> {
+        if self.shared.is_closed() || self.spent.load(Ordering::Acquire) {
+            return Err(ConnectError::Closed);
+        }
+        if self.running.swap(true, Ordering::AcqRel) {
+            return Err(ConnectError::AlreadyRunning);
+        }
+        self.shared.begin_run();
+        let run = run(
+            Arc::clone(&self.client),
+            Arc::clone(&self.shared),
+            self.queue.clone(),
+            Arc::clone(&self.running),
+            Arc::clone(&self.spent),
+        );
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokio::spawn(run));
+        Ok(())
+    }
+
+    /// Encrypts and writes a message to the socket. What the server and the recipients say about it comes as events.
+    pub async fn send(&self, message: OutgoingMessage) -> Result<(), SendError> {
+        let to = convert::to_library(&message.to);
+        let proto = convert::outgoing(&message)?;
+        if self.shared.is_closed() || !self.client.is_connected() || !self.client.is_logged_in() {
+            return Err(SendError::NotConnected);
+        }
+        let options = SendOptions::default().with_message_id(message.whatsapp_id);
+        self.client.send_message_with_options(to, proto, options).await?;
+        Ok(())
+    }
+
+    /// Tells the sender that messages were read. `from` is the sender in a group, and nobody in a direct chat.
+    pub async fn mark_read(&self, chat: &Jid, from: Option<&Jid>, whatsapp_ids: &[&str]) -> Result<(), SendError> {
+        if self.shared.is_closed() || !self.client.is_logged_in() {
+            return Err(SendError::NotConnected);
+        }
+        let from = from.map(convert::to_library);
+        let marked = self.client.mark_as_read(&convert::to_library(chat), from.as_ref(), whatsapp_ids).await;
+        marked.map_err(|error| SendError::Failed(error.to_string()))
+    }
+
+    /// Unlinks this device on the server, as far as it can be reached, and closes. The Signal state is worthless
+    /// afterwards: erase it.
+    pub async fn logout(&self) {
+        self.client.logout().await;
+        self.close().await;
+    }
+
+    /// Stops reading, finishes what is on the wire, makes everything durable, disconnects. For good: the Signal state
+    /// stays usable for another [`Connector::open`](crate::Connector::open).
+    pub async fn close(&self) {
+        self.shared.note_end(Disconnect::Permanent(PermanentCause::Closed));
+        self.client.disconnect().await;
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(run) = run
+            && tokio::time::timeout(CLOSE_TIMEOUT, run).await.is_err()
+        {
+            tracing::warn!("a closed session did not end in time");
+        }
+        if let Err(error) = self.shared.state().flush().await {
+            tracing::warn!(%error, "a closed session could not be flushed");
+        }
+        self.shared.gate.close();
+    }
+
+    /// Stops at once and writes nothing more, neither to the socket nor to the Signal state: for a host that lost its
+    /// session to another. The Signal state has to be opened anew.
+    pub fn abort(&self) {
+        self.shared.note_end(Disconnect::Permanent(PermanentCause::Closed));
+        self.shared.state().abandon();
+        self.shared.gate.close();
+        self.client.signal_shutdown_sync();
+    }
+
+    /// When the network last said anything on the current socket.
+    pub fn last_frame_at(&self) -> Option<Timestamp> {
+        let unix_ms = self.client.stats().last_data_received_ms;
+        i64::try_from(unix_ms).ok().filter(|ms| *ms > 0).and_then(|ms| Timestamp::from_millisecond(ms).ok())
+    }
+
+    /// The account and its name, once a phone has linked this device.
+    pub fn me(&self) -> Option<Person> {
+        self.shared.me()
+    }
+
+    /// True once a phone has linked this device.
+    pub fn is_paired(&self) -> bool {
+        self.client.pn().is_some()
+    }
+
+    /// True while messages can be sent.
+    pub fn is_connected(&self) -> bool {
+        !self.shared.is_closed() && self.client.is_connected() && self.client.is_logged_in()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.poison_watch.abort();
+        if !self.shared.is_closed() {
+            self.abort();
+        }
+    }
+}
+
+async fn run(
+    client: Arc<Client>,
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Queued>,
+    running: Arc<AtomicBool>,
+    spent: Arc<AtomicBool>,
+) {
+    loop {
+        // Reconnects are admitted by the caller: without this flag the library's loop ends with its socket.
+        client.enable_auto_reconnect.store(false, Ordering::Relaxed);
+        client.run().await;
+        if shared.is_closed() || !shared.restarts_after_pairing().await {
+            break;
+        }
+    }
+    let reason = shared.take_end();
+    if !reason.is_transient() {
+        spent.store(true, Ordering::Release);
+    }
+    running.store(false, Ordering::Release);
+    // Waits for room: the reader has to learn that it was too slow.
+    if reason == Disconnect::Permanent(PermanentCause::Overflow) {
+        let overflow = ConnectionEvent::Overflow { limit: queue.max_capacity() };
+        let _ = queue.send(Queued::Own(overflow)).await;
+    }
+    let _ = queue.send(Queued::Own(ConnectionEvent::Disconnected { reason })).await;
+}
+
+/// Aborts the client, without a flush, when its state cannot be written any more.
+async fn watch_poison(client: Arc<Client>, shared: Arc<Shared>, queue: mpsc::Sender<Queued>) {
+    let poison = shared.state().poisoned().await;
+    if poison == Poison::Abandoned {
+        return;
+    }
+    shared.note_end(Disconnect::Permanent(PermanentCause::Poisoned));
+    shared.gate.close();
+    client.signal_shutdown_sync();
+    let _ = queue.send(Queued::Own(ConnectionEvent::Poisoned { reason: poison })).await;
+}

@@ -1,0 +1,39 @@
+//! The WhatsApp port on the client library: credential store, socket, conversion.
+//!
+//! This is the only crate that names `whatsapp-rust`. A session is opened in two steps: [`SignalState::open`] claims its
+//! Signal state under an epoch and loads it, and [`Connector::open`] builds a client on it. [`Connection::connect`] runs
+//! the client once; what the socket says arrives as [`ConnectionEvent`]s, and inbound messages through the
+//! [`InboundSink`], which commits them before the network forgets them. The caller decides when to connect again.
+//!
+//! Linking this crate makes a binary AGPL-3.0-only as a whole: the client library's Signal carries that licence.
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on should panic"))]
+
+mod connection;
+mod connector;
+mod convert;
+#[cfg(test)]
+#[path = "../tests/it/doubles.rs"]
+mod doubles;
+mod event;
+mod handler;
+mod http_client;
+mod inbound;
+mod outgoing;
+mod socket;
+mod store;
+
+pub use connection::{ConnectError, Connection};
+pub use connector::{Connector, OpenError, SessionSettings};
+pub use event::{
+    ConnectionEvent, ConnectionEvents, Disconnect, LogoutReason, PermanentCause, ReceiptStep, WhatsappIds,
+};
+pub use inbound::{InboundError, InboundMessage, InboundSink};
+pub use outgoing::{OutgoingMessage, SendError, new_whatsapp_id};
+pub use socket::{Endpoint, EndpointError, Endpoints};
+pub use store::{Poison, SignalState, StateError};
+
+use waxwing_domain::Network;
+
+/// The network that this build reaches. A sandbox build does not check WhatsApp's certificate chain, so it must never
+/// speak to WhatsApp; a live build cannot reach a simulated network.
+pub const NETWORK: Network = if cfg!(feature = "sandbox") { Network::Sandbox } else { Network::Whatsapp };

@@ -1,0 +1,105 @@
+//! The way to the network: where it is, the WebSocket, and the gate that cuts it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use waxwing_domain::AccountId;
+use whatsapp_rust::anyhow;
+use whatsapp_rust::transport::{TokioWebSocketTransportFactory, Transport, TransportEvent, TransportFactory};
+
+/// Where an account's network is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Address of the WebSocket, `ws://` or `wss://`.
+    pub web_socket: String,
+}
+
+impl Endpoint {
+    /// WhatsApp itself.
+    pub fn whatsapp() -> Self {
+        Self { web_socket: "wss://web.whatsapp.com/ws/chat".to_owned() }
+    }
+}
+
+/// The network's address is not known now.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the network's address is not known: {0}")]
+pub struct EndpointError(pub String);
+
+/// Knows where each account's network is. Asked on every connect.
+#[async_trait]
+pub trait Endpoints: Send + Sync {
+    /// Where the account's network is now.
+    async fn endpoint(&self, account: AccountId) -> Result<Endpoint, EndpointError>;
+}
+
+/// Stands between the client and its socket. Once closed, nothing passes any more, whatever the client still tries.
+#[derive(Default)]
+pub(crate) struct Gate {
+    closed: AtomicBool,
+    current: Mutex<Option<Arc<dyn Transport>>>,
+}
+
+impl Gate {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Drops the current socket; a later connect gets a new one.
+    pub(crate) fn cut(&self) {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(transport) = current {
+            tokio::spawn(async move { transport.disconnect().await });
+        }
+    }
+
+    /// Drops the current socket and lets no other come.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.cut();
+    }
+}
+
+/// Makes the sockets of one session.
+pub(crate) struct SessionSockets {
+    pub(crate) account: AccountId,
+    pub(crate) endpoints: Arc<dyn Endpoints>,
+    pub(crate) gate: Arc<Gate>,
+}
+
+#[async_trait]
+impl TransportFactory for SessionSockets {
+    async fn create_transport(
+        &self,
+    ) -> anyhow::Result<(Arc<dyn Transport>, whatsapp_rust::async_channel::Receiver<TransportEvent>)> {
+        anyhow::ensure!(!self.gate.is_closed(), "the session is closed");
+        let endpoint = self.endpoints.endpoint(self.account).await?;
+        let factory = TokioWebSocketTransportFactory::new().with_url(endpoint.web_socket);
+        let (socket, events) = factory.create_transport().await?;
+        let transport: Arc<dyn Transport> = Arc::new(GatedSocket { socket, gate: Arc::clone(&self.gate) });
+        *self.gate.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&transport));
+        if self.gate.is_closed() {
+            self.gate.cut();
+        }
+        Ok((transport, events))
+    }
+}
+
+struct GatedSocket {
+    socket: Arc<dyn Transport>,
+    gate: Arc<Gate>,
+}
+
+#[async_trait]
+impl Transport for GatedSocket {
+    async fn send(&self, data: Bytes) -> anyhow::Result<()> {
+        anyhow::ensure!(!self.gate.is_closed(), "the session is closed");
+        self.socket.send(data).await
+    }
+
+    async fn disconnect(&self) {
+        self.socket.disconnect().await;
+    }
+}

@@ -1,0 +1,85 @@
+//! Rows as the engine sees them: where they stand, and sealed.
+
+use waxwing_app::ports::{Key, PortError, Row, SecretBox, Sealed};
+use waxwing_domain::{AccountId, SessionId};
+
+use super::kind::{Kind, sort_key};
+use super::tables::Change;
+
+/// The row whose version is the fence of a session's writers. Sorts before every other row.
+pub(crate) const HEADER: &str = "0header";
+
+/// Whose rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner {
+    pub(crate) account: AccountId,
+    pub(crate) session: SessionId,
+}
+
+impl Owner {
+    pub(crate) fn partition(self) -> String {
+        format!("{}/{}/signal", self.account, self.session)
+    }
+
+    pub(crate) fn header_key(self) -> Key {
+        Key::new(self.partition(), HEADER)
+    }
+
+    pub(crate) fn key(self, kind: Kind, key: &str) -> Key {
+        Key::new(self.partition(), sort_key(kind, key))
+    }
+
+    /// What a value is bound to, so that no row passes for another.
+    fn associated(self, sort: &str) -> String {
+        format!("{}/signal/{sort}", self.session)
+    }
+
+    /// The row of a change that has a value.
+    pub(crate) async fn seal(self, secrets: &dyn SecretBox, change: &Change, value: &[u8]) -> Result<Row, PortError> {
+        let key = self.key(change.kind, &change.key);
+        let sealed = secrets.seal(self.account, self.associated(&key.sort).as_bytes(), value).await?;
+        Ok(Row { key, value: pack(&sealed), version: 0, indexes: Vec::new(), expires_at: change.expires_at })
+    }
+
+    /// The kind, key and value of a row.
+    pub(crate) async fn open(
+        self,
+        secrets: &dyn SecretBox,
+        row: &Row,
+    ) -> Result<(Kind, Box<str>, Box<[u8]>), PortError> {
+        let corrupt = || PortError::Corrupt(format!("the row {} of a session's Signal state", row.key.sort));
+        let (kind, key) = Kind::parse(&row.key.sort).ok_or_else(corrupt)?;
+        let sealed = unpack(&row.value).ok_or_else(corrupt)?;
+        let value = secrets.open(self.account, self.associated(&row.key.sort).as_bytes(), &sealed).await?;
+        Ok((kind, key.into(), value.into()))
+    }
+}
+
+/// Length of the key id, key id, bytes.
+fn pack(sealed: &Sealed) -> Vec<u8> {
+    let length = u8::try_from(sealed.key_id.len()).expect("ids of data keys are short");
+    let mut packed = Vec::with_capacity(1 + sealed.key_id.len() + sealed.bytes.len());
+    packed.push(length);
+    packed.extend_from_slice(sealed.key_id.as_bytes());
+    packed.extend_from_slice(&sealed.bytes);
+    packed
+}
+
+fn unpack(packed: &[u8]) -> Option<Sealed> {
+    let (length, rest) = packed.split_first()?;
+    let (key_id, bytes) = rest.split_at_checked(usize::from(*length))?;
+    Some(Sealed { key_id: String::from_utf8(key_id.to_vec()).ok()?, bytes: bytes.to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_unpacks() {
+        let sealed = Sealed { key_id: "key_1".to_owned(), bytes: vec![1, 2, 3] };
+        assert_eq!(unpack(&pack(&sealed)), Some(sealed));
+        assert_eq!(unpack(&[]), None);
+        assert_eq!(unpack(&[9, 1]), None);
+    }
+}

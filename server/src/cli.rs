@@ -1,0 +1,128 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use waxwing_runtime::{LogFormat, start_telemetry};
+
+/// WhatsApp, programmable: REST API, webhooks and sessions in one process.
+#[derive(Debug, Parser)]
+#[command(name = "waxwing", version, about)]
+struct Cli {
+    /// Write logs as JSON lines.
+    #[arg(long, global = true, env = "WAXWING_LOG_JSON")]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything: API, webhooks, session host and, in a sandbox build, the sandbox network.
+    Up(UpArgs),
+    /// Run the sandbox network alone, for others to connect to.
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxArgs),
+    /// Look after an installation. Talks to the running server, or opens its files when none runs.
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+/// What `waxwing up` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpArgs {
+    /// Where everything is kept.
+    #[arg(long, env = "WAXWING_DATA_DIR", default_value = "./data")]
+    pub(crate) data_dir: PathBuf,
+    /// Where the API listens; port 0 takes a free one.
+    #[arg(long, env = "WAXWING_LISTEN", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Use a sandbox network in a process of its own (`waxwing sandbox`), at this address.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, env = "WAXWING_SANDBOX", value_name = "URL", requires = "sandbox_key_file")]
+    pub(crate) sandbox: Option<String>,
+    /// The file with that network's key: `internal.key` in its data folder.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, env = "WAXWING_SANDBOX_KEY_FILE", value_name = "FILE")]
+    pub(crate) sandbox_key_file: Option<PathBuf>,
+    /// Connects to WhatsApp that are begun each second.
+    #[arg(long, env = "WAXWING_CONNECTS_PER_S", default_value_t = 50)]
+    pub(crate) connects_per_s: u32,
+    /// Most pages of the database file, 4 KiB each: a limit on disk use.
+    #[arg(long, env = "WAXWING_MAX_PAGE_COUNT")]
+    pub(crate) max_page_count: Option<u32>,
+}
+
+/// What `waxwing sandbox` is told.
+#[cfg(feature = "sandbox")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct SandboxArgs {
+    /// Where it is kept.
+    #[arg(long, env = "WAXWING_DATA_DIR", default_value = "./sandbox-data")]
+    pub(crate) data_dir: PathBuf,
+    /// Where it listens; port 0 takes a free one.
+    #[arg(long, env = "WAXWING_LISTEN", default_value = "127.0.0.1:8090")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Accounts.
+    #[command(subcommand)]
+    Account(AccountCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountCommand {
+    /// Make an account with its owner and an API key, and print them as JSON. The secrets are shown this once.
+    Create(CreateAccountArgs),
+}
+
+/// What `waxwing admin account create` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CreateAccountArgs {
+    /// The installation.
+    #[arg(long, env = "WAXWING_DATA_DIR", default_value = "./data")]
+    pub(crate) data_dir: PathBuf,
+    /// The account's name.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The owner's e-mail address.
+    #[arg(long)]
+    pub(crate) email: String,
+}
+
+pub(crate) fn run() -> ExitCode {
+    let Cli { log_json, command } = Cli::parse();
+    start_telemetry(if log_json { LogFormat::Json } else { LogFormat::Text });
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("waxwing: the runtime could not be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match command {
+            Command::Up(args) => crate::up::run(args).await,
+            #[cfg(feature = "sandbox")]
+            Command::Sandbox(args) => crate::sandbox::run(args).await,
+            Command::Admin(AdminCommand::Account(AccountCommand::Create(args))) => crate::admin::create_account(args).await,
+            Command::Openapi => {
+                println!("{}", waxwing_api::document());
+                Ok(())
+            }
+        }
+    });
+    // Whatever still blocks a thread must not keep the process: everything that matters is durable.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("waxwing: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The embedded engine with the use cases on it.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Result;
+use waxwing_app::{
+    commands::Commands,
+    execute::CommandPorts,
+    id_source::IdSource,
+    ports::{Clock, Entropy},
+};
+use waxwing_embedded::{Engine, OpenOptions};
+use waxwing_runtime::{OsEntropy, SystemClock};
+
+/// An open installation.
+pub(crate) struct Installation {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) commands: Commands,
+}
+
+impl Installation {
+    /// Opens the data folder and locks it.
+    pub(crate) fn open(data_dir: &Path, max_page_count: Option<u32>) -> Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+        let options = OpenOptions { max_page_count, ..OpenOptions::default() };
+        let engine = Engine::open_with(data_dir, &options, clock.clone(), entropy.clone())?;
+        let ports = CommandPorts { journal: engine.journal(), secrets: engine.secrets(), clock: clock.clone() };
+        let commands = Commands {
+            ports,
+            records: engine.records(),
+            entropy: entropy.clone(),
+            ids: Arc::new(IdSource::new(clock.clone(), entropy.clone())),
+            network: waxwing_whatsapp::NETWORK,
+        };
+        Ok(Self { engine, clock, entropy, commands })
+    }
+}

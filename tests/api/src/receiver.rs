@@ -1,0 +1,94 @@
+//! A receiver of webhooks that believes nothing: every signature is checked with the published library.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::Result;
+use axum::{Router, body::Bytes, extract::State, http::HeaderMap, http::StatusCode, routing::post};
+use serde_json::Value;
+use standardwebhooks::Webhook;
+use tokio::net::TcpListener;
+
+/// A webhook that was received and verified.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// `webhook-id`.
+    pub id: String,
+    /// Its JSON.
+    pub body: Value,
+    /// When.
+    pub at: std::time::Instant,
+}
+
+#[derive(Default)]
+struct Log {
+    secret: Option<String>,
+    received: Vec<Received>,
+    refused: Vec<String>,
+}
+
+/// A receiver on a loopback port.
+#[derive(Clone)]
+pub struct Receiver {
+    log: Arc<Mutex<Log>>,
+    address: SocketAddr,
+}
+
+impl Receiver {
+    /// Starts to listen.
+    pub async fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let this = Self { log: Arc::default(), address: listener.local_addr()? };
+        let router = Router::new().route("/hook", post(receive)).with_state(this.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(this)
+    }
+
+    /// Where to deliver.
+    pub fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    fn log(&self) -> std::sync::MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// With which secret to check.
+    pub fn expect_secret(&self, secret: &str) {
+        self.log().secret = Some(secret.to_owned());
+    }
+
+    /// What was received and verified.
+    pub fn received(&self) -> Vec<Received> {
+        self.log().received.clone()
+    }
+
+    /// How many were received and verified.
+    pub fn count(&self) -> usize {
+        self.log().received.len()
+    }
+
+    /// Why others were refused.
+    pub fn refused(&self) -> Vec<String> {
+        self.log().refused.clone()
+    }
+}
+
+async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let mut log = receiver.log();
+    let Some(secret) = log.secret.clone() else { return StatusCode::SERVICE_UNAVAILABLE };
+    let verified = Webhook::new(&secret).and_then(|webhook| webhook.verify(&body, &headers));
+    let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    match (verified, serde_json::from_slice(&body)) {
+        (Ok(()), Ok(body)) => {
+            log.received.push(Received { id, body, at: std::time::Instant::now() });
+            StatusCode::NO_CONTENT
+        }
+        (verified, parsed) => {
+            log.refused.push(format!("{id}: {verified:?} {:?}", parsed.err()));
+            StatusCode::BAD_REQUEST
+        }
+    }
+}

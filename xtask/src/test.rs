@@ -1,0 +1,70 @@
+//! `cargo xtask test`
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    generate::{self, GenArgs},
+    shell::{cargo, output, step},
+    tidy,
+};
+
+/// What `test` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TestArgs {
+    /// One part; all when absent.
+    #[arg(value_enum)]
+    part: Option<Part>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Units, properties, conformance, the sandbox and the client against each other.
+    Rust,
+    /// Black box over HTTP: the walk, bad input, kills.
+    Api,
+    /// The live build has no test feature.
+    Live,
+}
+
+pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
+    let wanted = |one| part.is_none_or(|part| part == one);
+    if part.is_none() {
+        step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+        eprintln!("\n==> tidy");
+        tidy::run()?;
+    }
+    if wanted(Part::Live) {
+        live_build_checks_certificates()?;
+    }
+    if part.is_none() {
+        step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    }
+    if wanted(Part::Api) {
+        step("build waxwing", &mut cargo(&["build", "--package", "waxwing-server"]))?;
+    }
+    if part.is_none() {
+        eprintln!("\n==> generated files are up to date");
+        generate::run(GenArgs { check: true })?;
+    }
+    // One run, so that its summary line covers everything.
+    let mut tests = cargo(&["test", "--no-fail-fast"]);
+    match part {
+        None => tests.arg("--workspace"),
+        Some(Part::Rust) => tests.args(["--workspace", "--exclude", "waxwing-tests-api"]),
+        Some(Part::Api) => tests.args(["--package", "waxwing-tests-api"]),
+        Some(Part::Live) => return Ok(()),
+    };
+    step("tests", &mut tests)
+}
+
+/// The feature that lets the client reach a simulated network is in no live build.
+fn live_build_checks_certificates() -> Result<()> {
+    const DANGER: &str = "danger-skip-cert-chain-verify";
+    eprintln!("\n==> the live build checks WhatsApp's certificates");
+    let tree = ["tree", "--package", "waxwing-server", "--edges", "normal,features"];
+    let sandbox = output(&mut cargo(&tree))?;
+    ensure!(sandbox.contains(DANGER), "the check is blind: the sandbox build should have the feature {DANGER}");
+    let live = output(cargo(&tree).arg("--no-default-features"))?;
+    ensure!(!live.contains(DANGER), "the live build has the feature {DANGER}");
+    Ok(())
+}
