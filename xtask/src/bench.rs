@@ -1,8 +1,14 @@
 //! `cargo xtask bench`
 
-use anyhow::Result;
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
 
-use crate::shell::{cargo, step};
+use anyhow::{Context, Result};
+
+use crate::shell::{cargo, output, root, step, target_dir};
 
 /// What `bench` is told.
 #[derive(Debug, clap::Args)]
@@ -10,9 +16,40 @@ pub(crate) struct BenchArgs {
     /// Sessions whose memory is measured.
     #[arg(long, default_value_t = 200)]
     sessions: u32,
+    /// Only print; do not append to docs/reference/benchmarks.md.
+    #[arg(long)]
+    print: bool,
 }
 
-pub(crate) fn run(BenchArgs { sessions }: BenchArgs) -> Result<()> {
-    let mut bench = cargo(&["run", "--release", "--package", "waxwing-tests-bench", "--"]);
-    step("benches", bench.arg(sessions.to_string()))
+pub(crate) fn run(BenchArgs { sessions, print }: BenchArgs) -> Result<()> {
+    step("build waxwing for release", &mut cargo(&["build", "--release", "--package", "waxwing-server"]))?;
+    step("build the benches", &mut cargo(&["build", "--release", "--package", "waxwing-tests-bench"]))?;
+    let journal = ["run", "--quiet", "--release", "--package", "waxwing-embedded", "--example", "journal_bench"];
+    eprintln!("\n==> journal");
+    let mut report = output(&mut cargo(&journal))?;
+    eprintln!("\n==> waxwing as a process");
+    let bench = target_dir().join("release/waxwing-tests-bench");
+    report += &output(std::process::Command::new(bench).arg(sessions.to_string()))?;
+    println!("{report}");
+    match print {
+        true => Ok(()),
+        false => append(&root().join("docs/reference/benchmarks.md"), &report),
+    }
+}
+
+fn append(page: &Path, report: &str) -> Result<()> {
+    let date = output(std::process::Command::new("date").arg("+%F"))?;
+    let commit = output(std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(root()))?;
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("").trim_start_matches([' ', '\t', ':']);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut file = File::options().append(true).open(page).with_context(|| format!("{}", page.display()))?;
+    writeln!(
+        file,
+        "\n## {}, {cores} cores ({model}), release build of {}, one run\n\n| what | figure | remark |\n| --- | --- | --- |\n{}",
+        date.trim(),
+        commit.trim(),
+        report.trim_end()
+    )?;
+    Ok(())
 }

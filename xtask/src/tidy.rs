@@ -24,6 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "waxwing-sandbox", "waxwing-signed-http", "waxwing-whatsapp",
     ]),
     ("waxwing-tests-api", &[]),
+    ("waxwing-tests-bench", &["waxwing-tests-api"]),
     ("xtask", &[]),
 ];
 
@@ -34,7 +35,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("whatsapp-rust", &["waxwing-whatsapp"]),
     ("wacore", &["waxwing-whatsapp", "waxwing-sandbox"]),
     ("waproto", &["waxwing-whatsapp", "waxwing-sandbox"]),
-    ("axum", &["waxwing-api", "waxwing-sandbox", "waxwing-signed-http", "waxwing-server"]),
+    ("axum", &["waxwing-api", "waxwing-sandbox", "waxwing-signed-http", "waxwing-server", "waxwing-tests-api"]),
     ("rusqlite", &["waxwing-embedded", "waxwing-sandbox"]),
 ];
 

@@ -13,6 +13,7 @@ use crate::{
     feed::SqliteFeed,
     folder_lock::{self, FolderLock},
     journal::SqliteJournal,
+    log::Log,
     master_key::{self, MasterKey},
     open_error::OpenError,
     readers::Readers,
@@ -72,9 +73,12 @@ impl Engine {
             .map_err(told)?;
         let signals = Arc::new(Signals::new(position.cast_unsigned()));
         let writer =
-            Writer::start(connection, lock, Arc::clone(&clock), Arc::clone(&signals)).map_err(|source| {
-                OpenError::Io { path: data_dir.to_path_buf(), attempt: "start the writer thread", source }
-            })?;
+            Writer::start(connection, lock, Log::of(&database), Arc::clone(&clock), Arc::clone(&signals))
+                .map_err(|source| OpenError::Io {
+                    path: data_dir.to_path_buf(),
+                    attempt: "start the writer thread",
+                    source,
+                })?;
         let store = Arc::new(Store { writer, readers: Readers::new(database), signals, clock });
         Ok(Self {
             folder: data_dir.to_path_buf(),
@@ -130,10 +134,9 @@ impl Engine {
     }
 
     /// Finishes the writes that wait, refuses later calls, and gives the folder free. Calling it again is fine.
-    pub async fn close(&self) -> Result<(), PortError> {
-        let stopped = self.store.writer.stop().await;
+    pub async fn close(&self) {
+        self.store.writer.stop().await;
         self.store.readers.close();
-        stopped
     }
 }
 

@@ -16,6 +16,7 @@ mod failure;
 mod feed;
 mod folder_lock;
 mod journal;
+mod log;
 mod master_key;
 mod open_error;
 mod readers;

@@ -17,7 +17,8 @@ const APPLICATION_ID: i64 = 0x5741_5857;
 const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 /// Files up to this size are checked whole at every start; it takes a fraction of a second.
 const CHECKED_WHOLE_BYTES: u64 = 64 << 20;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a statement waits for another program that has locked the file.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest statement cache that is ever filled: all the engine's statements.
 const CACHED_STATEMENTS: usize = 96;
 const HEADER: &[u8; 16] = b"SQLite format 3\0";

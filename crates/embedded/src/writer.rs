@@ -10,6 +10,7 @@ use crate::{
     codec::time_ms,
     failure::{Stop, port_error},
     folder_lock::FolderLock,
+    log::{self, Log},
     signals::Signals,
     sweep::Sweep,
 };
@@ -71,11 +72,12 @@ impl Writer {
     pub(crate) fn start(
         connection: Connection,
         lock: FolderLock,
+        log: Log,
         clock: Arc<dyn Clock>,
         signals: Arc<Signals>,
     ) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE_LIMIT);
-        let worker = Worker { connection, _lock: lock, clock, signals, sweep: Sweep::default() };
+        let worker = Worker { connection, _lock: lock, log, clock, signals, sweep: Sweep::default() };
         thread::Builder::new().name("waxwing-writer".to_owned()).spawn(move || worker.run(waiting))?;
         Ok(Self { queue })
     }
@@ -100,13 +102,12 @@ impl Writer {
     }
 
     /// Finishes what is queued, refuses what comes later, and gives the folder free.
-    pub(crate) async fn stop(&self) -> Result<(), PortError> {
+    pub(crate) async fn stop(&self) {
         let (answer, answered) = oneshot::channel();
-        if self.queue.send(Message::Stop(answer)).await.is_err() {
-            return Ok(());
+        if self.queue.send(Message::Stop(answer)).await.is_ok() {
+            // No answer: somebody else stopped it in the same moment.
+            let _ = answered.await;
         }
-        // No answer: somebody else stopped it in the same moment.
-        answered.await.unwrap_or(Ok(()))
     }
 
     async fn send(&self, message: Message) -> Result<(), PortError> {
@@ -124,7 +125,7 @@ type Answer = oneshot::Sender<Result<(), PortError>>;
 enum Message {
     Task(Box<dyn Task>),
     Checkpoint(Answer),
-    Stop(Answer),
+    Stop(oneshot::Sender<()>),
 }
 
 /// A queued write with its caller.
@@ -177,6 +178,7 @@ struct Worker {
     // Closed before the folder is given free: fields are dropped in this order.
     connection: Connection,
     _lock: FolderLock,
+    log: Log,
     clock: Arc<dyn Clock>,
     signals: Arc<Signals>,
     sweep: Sweep,
@@ -201,17 +203,18 @@ impl Worker {
                 let _ = answer.send(self.empty_log());
             }
             if stops.is_empty() {
-                self.sweep_if_due();
+                self.maintain();
             } else {
                 waiting.close();
             }
         }
-        let emptied = self.empty_log();
+        if let Err(error) = self.empty_log() {
+            // What it says is not lost: the next start reads it from the log.
+            tracing::warn!(%error, "the write-ahead log could not be emptied before the end");
+        }
         // Who is told that it has stopped finds the folder free.
         drop(self);
-        for (number, answer) in stops.into_iter().enumerate() {
-            let _ = answer.send(if number == 0 { emptied_once(&emptied) } else { Ok(()) });
-        }
+        stops.into_iter().for_each(|answer| answer.send(()).unwrap_or_default());
     }
 
     /// Runs all in one transaction and answers all. When one fails, each runs again by itself, so that only those fail
@@ -268,7 +271,10 @@ impl Worker {
         }
     }
 
-    fn sweep_if_due(&mut self) {
+    fn maintain(&mut self) {
+        if let Err(error) = self.log.bound(&self.connection) {
+            tracing::warn!(%error, "a long write-ahead log could not be emptied; it is tried again when it is longer");
+        }
         let now_ms = time_ms(self.clock.now());
         if !self.sweep.is_due(now_ms) {
             return;
@@ -279,18 +285,10 @@ impl Worker {
     }
 
     fn empty_log(&self) -> Result<(), PortError> {
-        self.connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(|error| port_error(&error))
-    }
-}
-
-fn emptied_once(emptied: &Result<(), PortError>) -> Result<(), PortError> {
-    match emptied {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            Err(PortError::Unavailable(format!("the write-ahead log could not be emptied: {error}")))
-        },
+        if log::empty(&self.connection).map_err(|error| port_error(&error))? {
+            return Ok(());
+        }
+        Err(PortError::Unavailable("a long read keeps the write-ahead log from being emptied".to_owned()))
     }
 }
 

@@ -93,8 +93,12 @@ impl Connection {
             return Err(SendError::NotConnected);
         }
         let options = SendOptions::default().with_message_id(message.whatsapp_id);
-        self.client.send_message_with_options(to, proto, options).await?;
-        Ok(())
+        let send = self.client.send_message_with_options(to, proto, options);
+        // On a closed socket the library would wait a minute for an answer that cannot come.
+        tokio::select! {
+            sent = send => sent.map(drop).map_err(SendError::from),
+            () = self.shared.gate.closed() => Err(SendError::Failed("the session was closed".to_owned())),
+        }
     }
 
     /// Tells the sender that messages were read. `from` is the sender in a group, and nobody in a direct chat.

@@ -1,10 +1,10 @@
 //! The way to the network: where it is, the WebSocket, and the gate that cuts it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::watch;
 use waxwing_domain::AccountId;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::transport::{TokioWebSocketTransportFactory, Transport, TransportEvent, TransportFactory};
@@ -36,15 +36,26 @@ pub trait Endpoints: Send + Sync {
 }
 
 /// Stands between the client and its socket. Once closed, nothing passes any more, whatever the client still tries.
-#[derive(Default)]
 pub(crate) struct Gate {
-    closed: AtomicBool,
+    closed: watch::Sender<bool>,
     current: Mutex<Option<Arc<dyn Transport>>>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { closed: watch::Sender::new(false), current: Mutex::new(None) }
+    }
 }
 
 impl Gate {
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        *self.closed.borrow()
+    }
+
+    /// Returns when the gate is closed.
+    pub(crate) async fn closed(&self) {
+        // An error would mean that the sender is gone, and it is this value's own.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
     /// Drops the current socket; a later connect gets a new one.
@@ -57,7 +68,7 @@ impl Gate {
 
     /// Drops the current socket and lets no other come.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.closed.send_replace(true);
         self.cut();
     }
 }

@@ -1,6 +1,6 @@
 //! What the engine does by itself.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use rusqlite::Connection;
 use waxwing_app::ports::{Claim, ClaimKey, Guard, IndexEntry, Key, PortError, Row, Write};
@@ -43,6 +43,32 @@ async fn expired_rows_and_claims_give_their_space_back() {
         assert_eq!(count(&fixture, table), 0, "{table} was swept");
     }
     assert_eq!(count(&fixture, "commits"), 4);
+}
+
+#[tokio::test]
+async fn a_long_read_does_not_leave_a_long_log() {
+    const MEBIBYTE: u64 = 1 << 20;
+    let fixture = Fixture::new();
+    let journal = fixture.engine.journal();
+    let append = |number: u64| {
+        journal.append(commit(&format!("sample/{number}"), 1, vec![7; MEBIBYTE as usize]), vec![])
+    };
+    let log_mebibytes = || {
+        fs::metadata(fixture.folder.path().join("waxwing.db-wal")).map_or(0, |metadata| metadata.len())
+            / MEBIBYTE
+    };
+    done(append(0).await.unwrap());
+    let long = Connection::open(fixture.folder.path().join("waxwing.db")).unwrap();
+    long.execute_batch("BEGIN; SELECT count(*) FROM commits").unwrap();
+    for number in 1..=140 {
+        done(append(number).await.unwrap());
+    }
+    assert!(log_mebibytes() > 128, "the read keeps the log");
+    long.execute_batch("COMMIT").unwrap();
+    for number in 141..=300 {
+        done(append(number).await.unwrap());
+    }
+    assert!(log_mebibytes() <= 64, "without it the log is cut");
 }
 
 #[tokio::test]

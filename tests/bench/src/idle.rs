@@ -1,0 +1,69 @@
+//! Resident memory of idle sessions, with the sandbox in a process of its own.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use waxwing_tests_api::{Sandbox, Waxwing, eventually};
+
+use crate::row;
+
+/// Sessions linked at once.
+const CONCURRENCY: usize = 8;
+
+fn resident_kb(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+}
+
+/// How much each of `sessions` idle, connected sessions adds.
+pub(crate) async fn memory(sessions: usize) -> Result<()> {
+    let (network, folder) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let sandbox = Sandbox::start(network.path()).await?;
+    let key_file = sandbox.key_file.display().to_string();
+    let flags = ["--sandbox", &sandbox.url, "--sandbox-key-file", &key_file];
+    let waxwing = Waxwing::start_with(folder.path(), &flags).await?;
+    let client = waxwing.client()?;
+    // The first session brings code and pools into memory that all of them share.
+    client.connected_session("first", "+15552000000").await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = resident_kb(waxwing.pid())?;
+    let mut workers = Vec::new();
+    for worker in 0..CONCURRENCY {
+        let client = client.clone();
+        workers.push(tokio::spawn(async move {
+            for number in (worker..sessions).step_by(CONCURRENCY) {
+                client.connected_session(&format!("s{number}"), &format!("+1555300{number:04}")).await?;
+            }
+            anyhow::Ok(())
+        }));
+    }
+    for worker in workers {
+        worker.await??;
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let after = resident_kb(waxwing.pid())?;
+    let each = (after.saturating_sub(before)) / sessions.max(1) as u64;
+    let remark = format!("{sessions} sessions, just linked; {} MB in all, {} MB with one session", after / 1_024, before / 1_024);
+    row("resident memory per idle session", format!("{each} KB"), &remark);
+
+    // The same after a restart, which is how a server lives.
+    waxwing.stop().await?;
+    let began = std::time::Instant::now();
+    let waxwing = Waxwing::start_with(folder.path(), &flags).await?;
+    let client = waxwing.client()?;
+    eventually("all sessions connected again", || async {
+        let all = client.all("/sessions").await?;
+        let connected = all.iter().filter(|session| session["status"] == json!("connected")).count();
+        Ok((connected == sessions + 1).then_some(()))
+    })
+    .await?;
+    let took = began.elapsed();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let again = resident_kb(waxwing.pid())?;
+    let each = again / (sessions.max(1) as u64 + 1);
+    row("resident memory per session after a restart, the process included", format!("{each} KB"), &format!("{} MB in all", again / 1_024));
+    row("seconds until all are connected again after a restart", format!("{:.1}", took.as_secs_f64()), &format!("{} sessions", sessions + 1));
+    waxwing.stop().await.map(drop)
+}
