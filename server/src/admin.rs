@@ -43,7 +43,8 @@ pub(crate) fn routes(commands: Commands, verifier: Verifier) -> Router {
 async fn create(State(commands): State<Commands>, Json(body): Json<CreateAccountIn>) -> Response {
     match make(&commands, body).await {
         Ok(made) => (StatusCode::CREATED, Json(made)).into_response(),
-        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "detail": format!("{error:#}") }))).into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "detail": format!("{error:#}") })))
+            .into_response(),
     }
 }
 
@@ -52,8 +53,11 @@ async fn make(commands: &Commands, CreateAccountIn { name, email }: CreateAccoun
     let password = credentials::draw_password(&*commands.entropy);
     let ids = commands.draw_account();
     let new = NewAccount { ids, name, email: email.clone(), password: Secret(password.clone()) };
-    let made = commands.create_account(new, &cause).await.map_err(|error: CreateAccountError| anyhow!(error))?;
-    let key = commands.create_api_key(made.account, commands.draw_api_key(), credentials::first_key(), &cause).await;
+    let made =
+        commands.create_account(new, &cause).await.map_err(|error: CreateAccountError| anyhow!(error))?;
+    let key = commands
+        .create_api_key(made.account, commands.draw_api_key(), credentials::first_key(), &cause)
+        .await;
     let key = key.map_err(|error: ExecuteError<_>| anyhow!("the API key could not be made: {error}"))?;
     Ok(json!({
         "account_id": made.account,
@@ -71,12 +75,13 @@ pub(crate) async fn create_account(args: CreateAccountArgs) -> Result<()> {
             let made = make(&installation.commands, body).await?;
             installation.engine.close().await?;
             made
-        }
+        },
         Err(error) => match error.downcast::<OpenError>() {
             Ok(OpenError::Locked { holder, .. }) => {
-                let address = holder.address.context("the server that holds the data folder is still starting")?;
+                let address =
+                    holder.address.context("the server that holds the data folder is still starting")?;
                 ask(&args, &address, body).await?
-            }
+            },
             Ok(error) => return Err(error.into()),
             Err(error) => return Err(error),
         },
@@ -95,6 +100,6 @@ async fn ask(args: &CreateAccountArgs, address: &str, body: CreateAccountIn) -> 
         status => {
             let detail = answer.body.get("detail").and_then(Value::as_str).unwrap_or("no detail");
             bail!("the server answered {status}: {detail}")
-        }
+        },
     }
 }

@@ -102,18 +102,20 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => {
             eprintln!("waxwing: the runtime could not be started: {error}");
             return ExitCode::FAILURE;
-        }
+        },
     };
     let result = runtime.block_on(async {
         match command {
             Command::Up(args) => crate::up::run(args).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => crate::sandbox::run(args).await,
-            Command::Admin(AdminCommand::Account(AccountCommand::Create(args))) => crate::admin::create_account(args).await,
+            Command::Admin(AdminCommand::Account(AccountCommand::Create(args))) => {
+                crate::admin::create_account(args).await
+            },
             Command::Openapi => {
                 println!("{}", waxwing_api::document());
                 Ok(())
-            }
+            },
         }
     });
     // Whatever still blocks a thread must not keep the process: everything that matters is durable.
@@ -123,6 +125,6 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => {
             eprintln!("waxwing: {error:#}");
             ExitCode::FAILURE
-        }
+        },
     }
 }

@@ -69,7 +69,11 @@ impl Bootstrapped {
 }
 
 /// Reads or makes the credentials of an installation.
-pub(crate) async fn bootstrap(installation: &Installation, folder: &Path, base_url: String) -> Result<Bootstrapped> {
+pub(crate) async fn bootstrap(
+    installation: &Installation,
+    folder: &Path,
+    base_url: String,
+) -> Result<Bootstrapped> {
     let (path, pending) = (folder.join(FILE), folder.join(PENDING));
     if let Some(mut credentials) = read::<Credentials>(&path)? {
         credentials.base_url = base_url;
@@ -81,7 +85,7 @@ pub(crate) async fn bootstrap(installation: &Installation, folder: &Path, base_u
             let wanted = draw(installation).await?;
             write_private(&pending, &serde_json::to_vec_pretty(&wanted)?)?;
             wanted
-        }
+        },
     };
     commit(installation, &wanted).await?;
     wanted.credentials.base_url = base_url;
@@ -92,8 +96,10 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match fs::read(path) {
         Ok(bytes) => {
             let read = serde_json::from_slice(&bytes);
-            read.map(Some).with_context(|| format!("{} cannot be read; remove it to get new credentials", path.display()))
-        }
+            read.map(Some).with_context(|| {
+                format!("{} cannot be read; remove it to get new credentials", path.display())
+            })
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
     }
@@ -131,7 +137,8 @@ pub(crate) fn draw_password(entropy: &dyn Entropy) -> String {
 async fn commit(installation: &Installation, wanted: &Pending) -> Result<()> {
     let (commands, cause) = (&installation.commands, Cause::system());
     let Pending { credentials, owner } = wanted;
-    let account: AccountId = credentials.account_id.parse().context("the account id in the pending credentials")?;
+    let account: AccountId =
+        credentials.account_id.parse().context("the account id in the pending credentials")?;
     let password = Secret(credentials.admin_password.clone());
     let new = NewAccount {
         ids: CreatedAccount { account, owner: *owner },
@@ -142,11 +149,10 @@ async fn commit(installation: &Installation, wanted: &Pending) -> Result<()> {
     match first_account(installation).await? {
         Some(_) => commands.change_password(*owner, &password, &cause).await?,
         None => match commands.create_account(new, &cause).await {
-            Ok(_)
-            | Err(CreateAccountError::Account(AccountError::AlreadyExists)) => {}
+            Ok(_) | Err(CreateAccountError::Account(AccountError::AlreadyExists)) => {},
             Err(CreateAccountError::EmailTaken | CreateAccountError::User(UserError::AlreadyExists)) => {
                 commands.finish_account(CreatedAccount { account, owner: *owner }, "Waxwing", &cause).await?;
-            }
+            },
             Err(error) => return Err(error.into()),
         },
     }
@@ -165,5 +171,10 @@ async fn commit(installation: &Installation, wanted: &Pending) -> Result<()> {
 
 /// A key with all scopes.
 pub(crate) fn first_key() -> NewApiKey {
-    NewApiKey { name: "first key".to_owned(), scopes: vec!["*".to_owned()], session_ids: None, expires_at: None }
+    NewApiKey {
+        name: "first key".to_owned(),
+        scopes: vec!["*".to_owned()],
+        session_ids: None,
+        expires_at: None,
+    }
 }

@@ -46,7 +46,8 @@ impl Served {
         let options =
             Options::new(Arc::new(move || time.now().as_millisecond()), Arc::new(move || seed.bytes()));
         let sandbox = Sandbox::open(data_dir, options)?;
-        let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
         let address = listener.local_addr()?;
         let router = sandbox.router(internal::verifier(key, clock));
         let (stop, mut stopped) = watch::channel(false);
@@ -141,7 +142,9 @@ impl Call {
         let base = format!("/internal/networks/{account}");
         let get = |path: String| Self { method: Method::GET, path, body: None, idempotency_key: None };
         let with = |method, path, body| Self { method, path, body: Some(body), idempotency_key: None };
-        let phone = |number: &waxwing_domain::PhoneNumber, what: &str| format!("{base}/phones/{}/{what}", number.digits());
+        let phone = |number: &waxwing_domain::PhoneNumber, what: &str| {
+            format!("{base}/phones/{}/{what}", number.digits())
+        };
         match request {
             SandboxRequest::CreatePhone(body) => with(Method::POST, format!("{base}/phones"), body),
             SandboxRequest::Phones { limit, cursor } => get(format!("{base}/phones{}", page(limit, cursor))),
@@ -149,18 +152,23 @@ impl Call {
             SandboxRequest::EnterCode(number, body) => with(Method::POST, phone(&number, "enter-code"), body),
             SandboxRequest::Send { phone: number, message, idempotency_key } => {
                 Self { idempotency_key, ..with(Method::POST, phone(&number, "messages"), message) }
-            }
+            },
             SandboxRequest::Inbox { phone: number, limit, cursor } => {
                 get(format!("{}{}", phone(&number, "inbox"), page(limit, cursor)))
-            }
+            },
             SandboxRequest::Behaviour(number) => get(phone(&number, "behaviour")),
-            SandboxRequest::SetBehaviour(number, body) => with(Method::PUT, phone(&number, "behaviour"), body),
+            SandboxRequest::SetBehaviour(number, body) => {
+                with(Method::PUT, phone(&number, "behaviour"), body)
+            },
             SandboxRequest::Ledger { limit, cursor } => get(format!("{base}/ledger{}", page(limit, cursor))),
             SandboxRequest::AddFault(body) => with(Method::POST, format!("{base}/faults"), body),
             SandboxRequest::Faults => get(format!("{base}/faults")),
-            SandboxRequest::ClearFaults => {
-                Self { method: Method::DELETE, path: format!("{base}/faults"), body: None, idempotency_key: None }
-            }
+            SandboxRequest::ClearFaults => Self {
+                method: Method::DELETE,
+                path: format!("{base}/faults"),
+                body: None,
+                idempotency_key: None,
+            },
         }
     }
 }

@@ -54,8 +54,10 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
     let parts = Parts::start(&args, &installation, network, stopped.clone()).await?;
     let ready = parts.api.ready.clone();
-    let router = waxwing_api::router(parts.api.clone())
-        .merge(admin::routes(installation.commands.clone(), internal::verifier(key, installation.clock.clone())));
+    let router = waxwing_api::router(parts.api.clone()).merge(admin::routes(
+        installation.commands.clone(),
+        internal::verifier(key, installation.clock.clone()),
+    ));
     let server = tokio::spawn(serve(listener, router, stopped));
     ready.store(true, Ordering::Release);
     announce(&installation, &credentials, &args.data_dir).await?;
@@ -73,7 +75,11 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
     Ok(())
 }
 
-async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) -> std::io::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     axum::serve(listener, router)
         .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) })
         .await
@@ -83,9 +89,13 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiv
 async fn announce(installation: &Installation, credentials: &Bootstrapped, data_dir: &Path) -> Result<()> {
     let base_url = &credentials.credentials.base_url;
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
-    let answer = http.get(format!("{base_url}/ready")).send().await.context("the server does not answer itself")?;
+    let answer =
+        http.get(format!("{base_url}/ready")).send().await.context("the server does not answer itself")?;
     answer.error_for_status().context("the server is not ready")?;
-    installation.engine.announce(base_url).with_context(|| format!("{} cannot be written", data_dir.display()))?;
+    installation
+        .engine
+        .announce(base_url)
+        .with_context(|| format!("{} cannot be written", data_dir.display()))?;
     credentials.publish().map(drop)
 }
 
@@ -152,7 +162,9 @@ impl Parts {
         let rest = async {
             let all = async { while tasks.join_next().await.is_some() {} };
             if timeout(STOP_TIMEOUT, all).await.is_err() {
-                tracing::warn!("some deliveries did not end in time; they are made again after the next start");
+                tracing::warn!(
+                    "some deliveries did not end in time; they are made again after the next start"
+                );
             }
         };
         tokio::join!(host.stop(), rest);
@@ -164,7 +176,11 @@ fn consumers(installation: &Installation, gateway: &Arc<dyn Gateway>) -> [Arc<dy
     let (ports, engine) = (&installation.commands.ports, &installation.engine);
     [
         Arc::new(MessageProjection { ports: ports.clone(), records: engine.records() }),
-        Arc::new(SessionProjection { ports: ports.clone(), records: engine.records(), gateway: gateway.clone() }),
+        Arc::new(SessionProjection {
+            ports: ports.clone(),
+            records: engine.records(),
+            gateway: gateway.clone(),
+        }),
         Arc::new(Delivery { ports: ports.clone(), records: engine.records(), gateway: gateway.clone() }),
         Arc::new(WebhookFanOut { ports: ports.clone(), records: engine.records(), work: engine.work() }),
     ]
@@ -185,7 +201,7 @@ async fn open_network(
             let served =
                 Served::start(&args.data_dir, listen, key.clone(), clock.clone(), entropy.clone()).await?;
             (format!("http://{}", served.address), key, Some(served))
-        }
+        },
     };
     let remote = Arc::new(RemoteSandbox::new(&base_url, internal::client(&base_url, key, clock, entropy)?));
     Ok((Network { endpoints: remote.clone(), sandbox: Some(remote) }, served))
@@ -240,6 +256,10 @@ fn print_welcome(bootstrapped: &Bootstrapped, data_dir: &Path) {
     println!("\nWaxwing is ready on {network}.\n");
     println!("  API reference   {base_url}/api/docs");
     println!("  API             {base_url}/api/v1");
-    println!("  credentials     {}{}", file.display(), if *fresh { "  (new: an API key and an admin password)" } else { "" });
+    println!(
+        "  credentials     {}{}",
+        file.display(),
+        if *fresh { "  (new: an API key and an admin password)" } else { "" }
+    );
     println!("\nFirst steps: the two-minute walk in README.md. Stop with Ctrl-C.\n");
 }

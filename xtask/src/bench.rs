@@ -24,7 +24,8 @@ pub(crate) struct BenchArgs {
 pub(crate) fn run(BenchArgs { sessions, print }: BenchArgs) -> Result<()> {
     step("build waxwing for release", &mut cargo(&["build", "--release", "--package", "waxwing-server"]))?;
     step("build the benches", &mut cargo(&["build", "--release", "--package", "waxwing-tests-bench"]))?;
-    let journal = ["run", "--quiet", "--release", "--package", "waxwing-embedded", "--example", "journal_bench"];
+    let journal =
+        ["run", "--quiet", "--release", "--package", "waxwing-embedded", "--example", "journal_bench"];
     eprintln!("\n==> journal");
     let mut report = output(&mut cargo(&journal))?;
     eprintln!("\n==> waxwing as a process");
@@ -39,9 +40,14 @@ pub(crate) fn run(BenchArgs { sessions, print }: BenchArgs) -> Result<()> {
 
 fn append(page: &Path, report: &str) -> Result<()> {
     let date = output(std::process::Command::new("date").arg("+%F"))?;
-    let commit = output(std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(root()))?;
+    let commit =
+        output(std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(root()))?;
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("").trim_start_matches([' ', '\t', ':']);
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or("")
+        .trim_start_matches([' ', '\t', ':']);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut file = File::options().append(true).open(page).with_context(|| format!("{}", page.display()))?;
     writeln!(

@@ -18,7 +18,8 @@ pub(crate) fn run(GenArgs { check }: GenArgs) -> Result<()> {
     let path = root().join("openapi/openapi.json");
     let document = output(&mut cargo(&["run", "--quiet", "--package", "waxwing-server", "--", "openapi"]))?;
     if check {
-        let committed = fs::read_to_string(&path).with_context(|| format!("{} is missing", path.display()))?;
+        let committed =
+            fs::read_to_string(&path).with_context(|| format!("{} is missing", path.display()))?;
         ensure!(committed == document, "{} is out of date: run `cargo xtask gen`", path.display());
         return Ok(());
     }

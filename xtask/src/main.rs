@@ -22,7 +22,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Build everything and run the product: API, workers, session host and sandbox in one process.
-    #[command(after_help = "Everything behind `--` and every flag that is not ours goes to `waxwing up`:\n  cargo xtask up --data-dir ./data --listen 127.0.0.1:8080")]
+    #[command(
+        after_help = "Everything behind `--` and every flag that is not ours goes to `waxwing up`:\n  cargo xtask up --data-dir ./data --listen 127.0.0.1:8080"
+    )]
     Up(up::UpArgs),
     /// Run the tests: `rust` (units, conformance, sandbox, client), `api` (black box over HTTP), `live` (the live build
     /// has no test feature). No part runs all, and the checks before them.
@@ -48,6 +50,6 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
-        }
+        },
     }
 }

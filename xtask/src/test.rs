@@ -63,7 +63,10 @@ fn live_build_checks_certificates() -> Result<()> {
     eprintln!("\n==> the live build checks WhatsApp's certificates");
     let tree = ["tree", "--package", "waxwing-server", "--edges", "normal,features"];
     let sandbox = output(&mut cargo(&tree))?;
-    ensure!(sandbox.contains(DANGER), "the check is blind: the sandbox build should have the feature {DANGER}");
+    ensure!(
+        sandbox.contains(DANGER),
+        "the check is blind: the sandbox build should have the feature {DANGER}"
+    );
     let live = output(cargo(&tree).arg("--no-default-features"))?;
     ensure!(!live.contains(DANGER), "the live build has the feature {DANGER}");
     Ok(())

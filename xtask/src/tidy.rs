@@ -19,10 +19,20 @@ const EDGES: &[(&str, &[&str])] = &[
     ("waxwing-runtime", &["waxwing-app", "waxwing-domain"]),
     ("waxwing-signed-http", &[]),
     ("waxwing-sandbox", &["waxwing-domain", "waxwing-signed-http"]),
-    ("waxwing-server", &[
-        "waxwing-api", "waxwing-app", "waxwing-domain", "waxwing-embedded", "waxwing-host", "waxwing-runtime",
-        "waxwing-sandbox", "waxwing-signed-http", "waxwing-whatsapp",
-    ]),
+    (
+        "waxwing-server",
+        &[
+            "waxwing-api",
+            "waxwing-app",
+            "waxwing-domain",
+            "waxwing-embedded",
+            "waxwing-host",
+            "waxwing-runtime",
+            "waxwing-sandbox",
+            "waxwing-signed-http",
+            "waxwing-whatsapp",
+        ],
+    ),
     ("waxwing-tests-api", &[]),
     ("waxwing-tests-bench", &["waxwing-tests-api"]),
     ("xtask", &[]),
@@ -35,7 +45,10 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("whatsapp-rust", &["waxwing-whatsapp"]),
     ("wacore", &["waxwing-whatsapp", "waxwing-sandbox"]),
     ("waproto", &["waxwing-whatsapp", "waxwing-sandbox"]),
-    ("axum", &["waxwing-api", "waxwing-sandbox", "waxwing-signed-http", "waxwing-server", "waxwing-tests-api"]),
+    (
+        "axum",
+        &["waxwing-api", "waxwing-sandbox", "waxwing-signed-http", "waxwing-server", "waxwing-tests-api"],
+    ),
     ("rusqlite", &["waxwing-embedded", "waxwing-sandbox"]),
 ];
 
@@ -57,7 +70,8 @@ pub(crate) fn run() -> Result<()> {
 fn edges(faults: &mut Vec<String>) -> Result<()> {
     let metadata = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
-    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let name = text(package, "name");
         let Some((_, allowed)) = EDGES.iter().find(|(room, _)| *room == name) else {
@@ -66,8 +80,10 @@ fn edges(faults: &mut Vec<String>) -> Result<()> {
         };
         let all = package["dependencies"].as_array().into_iter().flatten();
         // What tests use does not shape the product.
-        let normal: BTreeSet<String> =
-            all.filter(|dependency| dependency["kind"].is_null()).map(|dependency| text(dependency, "name")).collect();
+        let normal: BTreeSet<String> = all
+            .filter(|dependency| dependency["kind"].is_null())
+            .map(|dependency| text(dependency, "name"))
+            .collect();
         for dependency in normal {
             if dependency.starts_with("waxwing-") && !allowed.contains(&dependency.as_str()) {
                 faults.push(format!("{name} must not depend on {dependency}"));
@@ -99,7 +115,9 @@ fn files(folder: &Path, faults: &mut Vec<String>) -> Result<()> {
         let content = fs::read_to_string(&path)?;
         let lines = content.lines().count();
         if lines > FILE_LINES_MAX && !content.contains("// Long because ") {
-            faults.push(format!("{shown} has {lines} lines; split it, or say why with a line `// Long because …`"));
+            faults.push(format!(
+                "{shown} has {lines} lines; split it, or say why with a line `// Long because …`"
+            ));
         }
         if name == "main.rs" && lines > MAIN_LINES_MAX && !shown.contains("tests/") {
             faults.push(format!("{shown} has {lines} lines; a main has {MAIN_LINES_MAX} at most"));

@@ -2,8 +2,8 @@
 
 mod actor;
 mod body;
-mod idempotency_key;
 mod id_path;
+mod idempotency_key;
 mod query;
 
 pub(crate) use actor::{

@@ -33,9 +33,13 @@ struct Conventions;
 impl Modify for Conventions {
     fn modify(&self, document: &mut openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key.")).build();
+        let bearer =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key.")).build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
+        components.add_security_scheme(
+            "api_key",
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))),
+        );
     }
 }
 
@@ -60,7 +64,8 @@ fn complete(operation: &mut Operation, writes: bool) {
     for (status, description) in PROBLEMS.iter().chain(more) {
         let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
         let content = ContentBuilder::new().schema(Some(schema)).build();
-        let response = ResponseBuilder::new().description(*description).content("application/problem+json", content);
+        let response =
+            ResponseBuilder::new().description(*description).content("application/problem+json", content);
         operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| response.build().into());
     }
     operation.security = Some(vec![

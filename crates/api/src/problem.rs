@@ -21,36 +21,91 @@ use crate::request_id;
 /// Every kind of problem: code, status, title, and what to do about it. The pages under `/api/docs/problems/` are made
 /// from this table.
 pub(crate) const KINDS: &[(&str, StatusCode, &str, &str)] = &[
-    ("unauthorized", StatusCode::UNAUTHORIZED, "A valid credential is needed",
-     "Send `Authorization: Bearer <API key>` or `X-API-Key: <API key>`. The key may be unknown, revoked, expired, or of the other mode: test keys reach the sandbox only, live keys WhatsApp only."),
-    ("forbidden", StatusCode::FORBIDDEN, "The credential lacks a scope",
-     "The detail names the scope. Make a key that has it, or `*`."),
-    ("not_found", StatusCode::NOT_FOUND, "There is no such thing",
-     "Nothing here has this address, or it belongs to another account."),
-    ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "The address does not take this method",
-     "The header `Allow` names those that it takes."),
-    ("session_exists", StatusCode::CONFLICT, "The name is taken",
-     "Names of sessions are unique in an account. Choose another, or delete the session that has it."),
-    ("session_logged_out", StatusCode::CONFLICT, "The session is logged out",
-     "Start the session and let a phone scan its code before sending."),
-    ("not_pairing", StatusCode::CONFLICT, "There is no code to scan",
-     "A session has a code while its status is `pairing`. Start it, or wait a moment."),
-    ("idempotency_conflict", StatusCode::CONFLICT, "The idempotency key was used with another body",
-     "Use a new `Idempotency-Key` for each new request, and the same one only to repeat it."),
-    ("too_many_webhooks", StatusCode::CONFLICT, "The account has the most webhooks it can have",
-     "Delete one that is no longer needed."),
-    ("conflict", StatusCode::CONFLICT, "Something else changed at the same time",
-     "Try again."),
-    ("payload_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large",
-     "A JSON body has 4 MiB at most."),
-    ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON",
-     "Send `Content-Type: application/json`."),
-    ("validation_failed", StatusCode::UNPROCESSABLE_ENTITY, "The request is not valid",
-     "`errors` names each field by a JSON pointer and says what was expected."),
-    ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong here",
-     "It is not your request. Tell the operator the `request_id`."),
-    ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "The service cannot do this right now",
-     "Try again in a moment. With an `Idempotency-Key` that is safe."),
+    (
+        "unauthorized",
+        StatusCode::UNAUTHORIZED,
+        "A valid credential is needed",
+        "Send `Authorization: Bearer <API key>` or `X-API-Key: <API key>`. The key may be unknown, revoked, expired, or of the other mode: test keys reach the sandbox only, live keys WhatsApp only.",
+    ),
+    (
+        "forbidden",
+        StatusCode::FORBIDDEN,
+        "The credential lacks a scope",
+        "The detail names the scope. Make a key that has it, or `*`.",
+    ),
+    (
+        "not_found",
+        StatusCode::NOT_FOUND,
+        "There is no such thing",
+        "Nothing here has this address, or it belongs to another account.",
+    ),
+    (
+        "method_not_allowed",
+        StatusCode::METHOD_NOT_ALLOWED,
+        "The address does not take this method",
+        "The header `Allow` names those that it takes.",
+    ),
+    (
+        "session_exists",
+        StatusCode::CONFLICT,
+        "The name is taken",
+        "Names of sessions are unique in an account. Choose another, or delete the session that has it.",
+    ),
+    (
+        "session_logged_out",
+        StatusCode::CONFLICT,
+        "The session is logged out",
+        "Start the session and let a phone scan its code before sending.",
+    ),
+    (
+        "not_pairing",
+        StatusCode::CONFLICT,
+        "There is no code to scan",
+        "A session has a code while its status is `pairing`. Start it, or wait a moment.",
+    ),
+    (
+        "idempotency_conflict",
+        StatusCode::CONFLICT,
+        "The idempotency key was used with another body",
+        "Use a new `Idempotency-Key` for each new request, and the same one only to repeat it.",
+    ),
+    (
+        "too_many_webhooks",
+        StatusCode::CONFLICT,
+        "The account has the most webhooks it can have",
+        "Delete one that is no longer needed.",
+    ),
+    ("conflict", StatusCode::CONFLICT, "Something else changed at the same time", "Try again."),
+    (
+        "payload_too_large",
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "The body is too large",
+        "A JSON body has 4 MiB at most.",
+    ),
+    (
+        "unsupported_media_type",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "The body is not JSON",
+        "Send `Content-Type: application/json`.",
+    ),
+    (
+        "validation_failed",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The request is not valid",
+        "`errors` names each field by a JSON pointer and says what was expected.",
+    ),
+    (
+        "internal",
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Something went wrong here",
+        "It is not your request. Tell the operator the `request_id`.",
+    ),
+    (
+        "unavailable",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The service cannot do this right now",
+        "Try again in a moment. With an `Idempotency-Key` that is safe.",
+    ),
 ];
 
 /// An error as every operation answers it.
@@ -90,7 +145,8 @@ impl Problem {
     /// A problem of a kind of the table.
     pub(crate) fn new(code: &str, detail: impl Into<String>) -> Self {
         let known = KINDS.iter().find(|(kind, ..)| *kind == code);
-        let (status, title) = known.map_or((StatusCode::INTERNAL_SERVER_ERROR, ""), |(_, status, title, _)| (*status, *title));
+        let (status, title) =
+            known.map_or((StatusCode::INTERNAL_SERVER_ERROR, ""), |(_, status, title, _)| (*status, *title));
         Self {
             r#type: format!("/api/docs/problems/{code}"),
             title: title.to_owned(),
@@ -156,16 +212,18 @@ impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
         // The cause is logged here, where it is handled, and never shown.
         match error {
-            PortError::Conflict(_) => Self::new("conflict", "Something else changed at the same time; try again."),
+            PortError::Conflict(_) => {
+                Self::new("conflict", "Something else changed at the same time; try again.")
+            },
             PortError::NotFound(_) => Self::not_found("thing"),
             PortError::Throttled(_) | PortError::Unavailable(_) => {
                 tracing::warn!(%error, request_id = request_id::current(), "the engine is unavailable");
                 Self::new("unavailable", "The request was not carried out; try again in a moment.")
-            }
+            },
             PortError::Corrupt(_) => {
                 tracing::error!(%error, request_id = request_id::current(), "stored data cannot be read");
                 Self::new("internal", "Something went wrong here.")
-            }
+            },
         }
     }
 }
@@ -180,7 +238,9 @@ impl From<GatewayError> for Problem {
 impl From<AuthenticateError> for Problem {
     fn from(error: AuthenticateError) -> Self {
         match error {
-            AuthenticateError::Invalid => Self::new("unauthorized", "The credential is missing or not valid."),
+            AuthenticateError::Invalid => {
+                Self::new("unauthorized", "The credential is missing or not valid.")
+            },
             AuthenticateError::Port(error) => error.into(),
         }
     }
@@ -191,7 +251,7 @@ impl From<IdempotencyError> for Problem {
         match error {
             IdempotencyError::Conflict => {
                 Self::new("idempotency_conflict", "This Idempotency-Key was used before with another body.")
-            }
+            },
             IdempotencyError::Port(error) => error.into(),
         }
     }
@@ -205,7 +265,7 @@ impl From<SendMessageError> for Problem {
             SendMessageError::ExpiresInThePast => Self::field("/expires_at", "expected a time in the future"),
             SendMessageError::Message(error @ (MessageError::EmptyText | MessageError::TextTooLong)) => {
                 Self::field("/text", error.to_string())
-            }
+            },
             SendMessageError::Message(error) => Self::new("conflict", error.to_string()),
             SendMessageError::Idempotency(error) => error.into(),
             SendMessageError::Port(error) => error.into(),
@@ -219,7 +279,7 @@ impl From<CreateSessionError> for Problem {
             CreateSessionError::NameTaken => Self::new("session_exists", error.to_string()).at("/name"),
             CreateSessionError::Session(SessionError::InvalidName) => {
                 Self::field("/name", SessionError::InvalidName.to_string())
-            }
+            },
             CreateSessionError::Session(error) => Self::new("conflict", error.to_string()),
             CreateSessionError::Idempotency(error) => error.into(),
             CreateSessionError::Port(error) => error.into(),
@@ -247,7 +307,9 @@ impl From<CreateWebhookError> for Problem {
                 WebhookEndpointError::InvalidEvents => Self::field("/events", detail),
                 WebhookEndpointError::InvalidSessions => Self::field("/session_ids", detail),
                 WebhookEndpointError::DescriptionTooLong => Self::field("/description", detail),
-                WebhookEndpointError::AlreadyExists | WebhookEndpointError::NotFound => Self::new("conflict", detail),
+                WebhookEndpointError::AlreadyExists | WebhookEndpointError::NotFound => {
+                    Self::new("conflict", detail)
+                },
             },
             CreateWebhookError::Idempotency(error) => error.into(),
             CreateWebhookError::Port(error) => error.into(),

@@ -25,7 +25,8 @@ pub(crate) fn current() -> String {
 /// Gives the request an id and the answer its header.
 pub(crate) async fn assign(State(api): State<Api>, request: Request, next: Next) -> Response {
     let id = RequestId::from_parts(api.ids.parts());
-    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = request.uri().path());
+    let span =
+        tracing::info_span!("request", id = %id, method = %request.method(), path = request.uri().path());
     let mut response = CURRENT.scope(id, next.run(request).instrument(span)).await;
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(HEADER.clone(), value);

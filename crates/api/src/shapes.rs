@@ -132,7 +132,11 @@ impl SessionOut {
             network: view.network.as_str(),
             status: status.as_str(),
             reason,
-            health: HealthOut { state: health.state, last_frame_at: health.last_frame_at, reason: health.reason },
+            health: HealthOut {
+                state: health.state,
+                last_frame_at: health.last_frame_at,
+                reason: health.reason,
+            },
             me: view.me.as_ref().map(PersonOut::from),
             settings: SessionSettingsShape { device_name: view.settings.device_name },
             created_at: view.created_at,

@@ -5,6 +5,7 @@ mod sessions;
 
 pub use messages::MessageProjection;
 pub use sessions::SessionProjection;
+pub(crate) use sessions::writes as session_writes;
 
 use crate::ports::{Commit, FeedItem, StreamName};
 use waxwing_domain::AccountId;

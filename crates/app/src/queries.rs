@@ -6,5 +6,6 @@ mod sessions;
 mod webhooks;
 
 pub use messages::{MessageFilter, MessagePage, TimelineEntry, message, messages, timeline};
+pub(crate) use sessions::folded as session_from_stream;
 pub use sessions::{SESSIONS_MAX, live_session, session, sessions};
 pub use webhooks::{webhook, webhooks};

@@ -98,7 +98,7 @@ async fn appends(folder: &Path, writers: u64) -> f64 {
         count += task.await.unwrap();
     }
     let per_s = per_second(count, begun);
-    engine.close().await;
+    engine.close().await.unwrap();
     per_s
 }
 
@@ -162,7 +162,7 @@ async fn reads(folder: &Path) -> (f64, f64) {
         count += task.await.unwrap();
     }
     let claims = per_second(count, begun);
-    engine.close().await;
+    engine.close().await.unwrap();
     (rows, claims)
 }
 

@@ -133,10 +133,12 @@ impl Engine {
             .await
     }
 
-    /// Finishes the writes that wait, refuses later calls, and gives the folder free. Calling it again is fine.
-    pub async fn close(&self) {
-        self.store.writer.stop().await;
+    /// Finishes the writes that wait, refuses later calls, and gives the folder free. Calling it again is fine. An error
+    /// says that the write-ahead log could not be emptied, which costs nothing but time at the next start.
+    pub async fn close(&self) -> Result<(), PortError> {
+        let stopped = self.store.writer.stop().await;
         self.store.readers.close();
+        stopped
     }
 }
 

@@ -102,12 +102,13 @@ impl Writer {
     }
 
     /// Finishes what is queued, refuses what comes later, and gives the folder free.
-    pub(crate) async fn stop(&self) {
+    pub(crate) async fn stop(&self) -> Result<(), PortError> {
         let (answer, answered) = oneshot::channel();
-        if self.queue.send(Message::Stop(answer)).await.is_ok() {
-            // No answer: somebody else stopped it in the same moment.
-            let _ = answered.await;
+        if self.queue.send(Message::Stop(answer)).await.is_err() {
+            return Ok(());
         }
+        // No answer: somebody else stopped it in the same moment.
+        answered.await.unwrap_or(Ok(()))
     }
 
     async fn send(&self, message: Message) -> Result<(), PortError> {
@@ -125,7 +126,7 @@ type Answer = oneshot::Sender<Result<(), PortError>>;
 enum Message {
     Task(Box<dyn Task>),
     Checkpoint(Answer),
-    Stop(oneshot::Sender<()>),
+    Stop(Answer),
 }
 
 /// A queued write with its caller.
@@ -208,13 +209,13 @@ impl Worker {
                 waiting.close();
             }
         }
-        if let Err(error) = self.empty_log() {
-            // What it says is not lost: the next start reads it from the log.
-            tracing::warn!(%error, "the write-ahead log could not be emptied before the end");
-        }
+        // Even if this fails, nothing is lost: the next start reads it from the log.
+        let mut emptied = Some(self.empty_log());
         // Who is told that it has stopped finds the folder free.
         drop(self);
-        stops.into_iter().for_each(|answer| answer.send(()).unwrap_or_default());
+        for answer in stops {
+            let _ = answer.send(emptied.take().unwrap_or(Ok(())));
+        }
     }
 
     /// Runs all in one transaction and answers all. When one fails, each runs again by itself, so that only those fail

@@ -17,7 +17,12 @@ pub(crate) struct JournalSink {
 }
 
 impl JournalSink {
-    pub(crate) fn new(outcomes: Outcomes, account: AccountId, session: SessionId, me: Option<Person>) -> Arc<Self> {
+    pub(crate) fn new(
+        outcomes: Outcomes,
+        account: AccountId,
+        session: SessionId,
+        me: Option<Person>,
+    ) -> Arc<Self> {
         Arc::new(Self { outcomes, account, session, me: Mutex::new(me) })
     }
 

@@ -103,15 +103,17 @@ async fn run(ports: LanePorts, mut entries: mpsc::Receiver<Entry>) {
         loop {
             match ports.record(&entry).await {
                 Ok(()) => break,
-                Err(error @ (PortError::Unavailable(_) | PortError::Throttled(_) | PortError::Conflict(_))) => {
+                Err(
+                    error @ (PortError::Unavailable(_) | PortError::Throttled(_) | PortError::Conflict(_)),
+                ) => {
                     tracing::warn!(%error, "an outcome waits for the engine");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
-                }
+                },
                 Err(error) => {
                     tracing::error!(%error, "an outcome cannot be recorded");
                     break;
-                }
+                },
             }
         }
     }
@@ -125,15 +127,15 @@ impl LanePorts {
             Outcome::Sent { message, open_row } => {
                 self.outcomes.sent(*account, *message, *at).await?;
                 self.close(open_row).await
-            }
+            },
             Outcome::Failed { message, open_row, code, detail } => {
                 self.outcomes.failed(*account, *message, code, detail, *at).await?;
                 self.close(open_row).await
-            }
+            },
             Outcome::Expired { message, open_row } => {
                 self.outcomes.expired(*account, *message, *at).await?;
                 self.close(open_row).await
-            }
+            },
             Outcome::Receipt { session, whatsapp_id, chat, receipt } => {
                 let key = keys::whatsapp_id(*account, *session, &chat.jid, None, whatsapp_id);
                 match rows::get::<MessageId>(&*self.records, &key).await? {
@@ -141,9 +143,9 @@ impl LanePorts {
                     None => {
                         let parked = ParkedReceipt::new(*account, *session, whatsapp_id, chat, receipt);
                         receipts::park(&*self.work, &parked, *at).await
-                    }
+                    },
                 }
-            }
+            },
         }
     }
 

@@ -100,7 +100,8 @@ impl Outbox {
 
     /// The rows whose time is over, taken out. What is on its way is left: WhatsApp may have it.
     pub(crate) fn take_expired(&mut self, now: Timestamp) -> Vec<Open> {
-        let over = |open: &Open| open.row.expires_at <= now && !self.in_flight.contains_key(&open.row.whatsapp_id);
+        let over =
+            |open: &Open| open.row.expires_at <= now && !self.in_flight.contains_key(&open.row.whatsapp_id);
         let sorts: Vec<String> =
             self.open.iter().filter(|(_, open)| over(open)).map(|(sort, _)| sort.clone()).collect();
         sorts.iter().filter_map(|sort| self.take(sort)).collect()
@@ -131,7 +132,11 @@ impl Outbox {
     /// WhatsApp acknowledged or refused it: it is taken out. `None` when it was not waited for.
     pub(crate) fn acknowledged(&mut self, whatsapp_id: &str) -> Option<Open> {
         self.in_flight.remove(whatsapp_id);
-        let sort = self.open.iter().find(|(_, open)| open.row.whatsapp_id == whatsapp_id).map(|(sort, _)| sort.clone())?;
+        let sort = self
+            .open
+            .iter()
+            .find(|(_, open)| open.row.whatsapp_id == whatsapp_id)
+            .map(|(sort, _)| sort.clone())?;
         self.take(&sort)
     }
 

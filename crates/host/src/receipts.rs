@@ -43,7 +43,15 @@ impl ParkedReceipt {
         receipt: &RecordReceipt,
     ) -> Self {
         let RecordReceipt { step, recipient, at } = receipt.clone();
-        Self { account, session, whatsapp_id: whatsapp_id.to_owned(), chat: chat.clone(), step, recipient, at }
+        Self {
+            account,
+            session,
+            whatsapp_id: whatsapp_id.to_owned(),
+            chat: chat.clone(),
+            step,
+            recipient,
+            at,
+        }
     }
 }
 
@@ -99,7 +107,7 @@ impl ReceiptRetry {
                 let delay = SignedDuration::from_secs(*delay_s);
                 let due_at = self.clock.now().checked_add(delay).unwrap_or(Timestamp::MAX);
                 self.work.retry(Queue::RECEIPTS, job, due_at).await
-            }
+            },
             None => self.work.complete(Queue::RECEIPTS, job).await,
         }
     }

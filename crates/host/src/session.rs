@@ -16,7 +16,9 @@ use waxwing_app::{
     views::{QrCode, SessionView, Wanted},
 };
 use waxwing_domain::{AccountId, SessionId, session::SessionStatus};
-use waxwing_whatsapp::{Connection, ConnectionEvents, LogoutReason, SessionSettings, SignalState, StateError};
+use waxwing_whatsapp::{
+    Connection, ConnectionEvents, LogoutReason, SessionSettings, SignalState, StateError,
+};
 
 use crate::{
     admission::{Admission, backoff},
@@ -171,10 +173,17 @@ impl Session {
         let key = keys::placement(self.account, self.id);
         let held = ports.records.get(&key, Consistency::Strong).await?.map_or(0, |row| row.version);
         let guard = if held == 0 { Guard::Absent } else { Guard::Exactly(held) };
-        let row = Row { key, value: ports.host_name.clone().into_bytes(), version: held + 1, indexes: vec![], expires_at: None };
+        let row = Row {
+            key,
+            value: ports.host_name.clone().into_bytes(),
+            version: held + 1,
+            indexes: vec![],
+            expires_at: None,
+        };
         ports.records.write_all(vec![Write::Put(row, guard)]).await?;
         let opened =
-            SignalState::open(ports.records.clone(), ports.secrets.clone(), self.account, self.id, held + 1).await;
+            SignalState::open(ports.records.clone(), ports.secrets.clone(), self.account, self.id, held + 1)
+                .await;
         let state = opened.map_err(|error| match error {
             StateError::Fenced { .. } => PortError::Conflict(error.to_string()),
             StateError::Port(error) => error,
@@ -222,24 +231,24 @@ impl Session {
                         return Ok(());
                     }
                     self.shared.admission.admitted().await;
-                }
+                },
                 Ended::Wish | Ended::HostStops => {
                     open.connection.close().await;
                     return Ok(());
-                }
+                },
                 Ended::LogoutWish => {
                     let _ = tokio::time::timeout(LOGOUT_TIMEOUT, open.connection.logout()).await;
                     return Ok(());
-                }
+                },
                 Ended::Over(status, reason) => {
                     open.connection.close().await;
                     return self.over(status, reason).await;
-                }
+                },
                 Ended::Reopen => {
                     open.connection.abort();
                     self.state = None;
                     return Ok(());
-                }
+                },
             }
         }
     }
@@ -355,7 +364,8 @@ impl Session {
 
     /// A logged-out session fails its queue.
     async fn fail_outbox(&mut self) -> Result<(), PortError> {
-        let (code, detail) = ("session_logged_out", "The session was logged out before the message was sent.");
+        let (code, detail) =
+            ("session_logged_out", "The session was logged out before the message was sent.");
         self.read_outbox().await?;
         for open in self.outbox.take_all() {
             let (message, whatsapp_id) = (open.row.message_id, open.row.whatsapp_id);
@@ -378,7 +388,10 @@ impl Session {
 
     async fn record_status(&self, status: SessionStatus, reason: Option<&str>) -> Result<(), PortError> {
         let at = self.shared.ports.clock.now();
-        self.shared.outcomes.session_status(self.account, self.id, status, reason.map(str::to_owned), at).await
+        self.shared
+            .outcomes
+            .session_status(self.account, self.id, status, reason.map(str::to_owned), at)
+            .await
     }
 
     /// Reads the beginning of the outbox.
@@ -406,7 +419,7 @@ impl Session {
     }
 
     async fn show_qr(&mut self, code: String, ttl: Duration) {
-        let ttl = jiff::SignedDuration::try_from(ttl).unwrap_or(jiff::SignedDuration::ZERO);
+        let ttl = jiff::SignedDuration::from_millis(i64::try_from(ttl.as_millis()).unwrap_or(0));
         let now = self.shared.ports.clock.now();
         let expires_at = now.checked_add(ttl).unwrap_or(now);
         self.live.say(SessionStatus::Pairing, None, Some(QrCode { code, expires_at })).await;

@@ -86,8 +86,11 @@ impl Host {
     pub fn start(ports: HostPorts, settings: HostSettings) -> Self {
         let outcomes = Outcomes { ports: ports.commands.clone() };
         let (stop, stopped) = watch::channel(false);
-        let lane_ports =
-            LanePorts { outcomes: outcomes.clone(), records: ports.records.clone(), work: ports.work.clone() };
+        let lane_ports = LanePorts {
+            outcomes: outcomes.clone(),
+            records: ports.records.clone(),
+            work: ports.work.clone(),
+        };
         let (lanes, mut tasks) = Lanes::start(&lane_ports, ports.clock.clone());
         let retry = ReceiptRetry {
             outcomes: outcomes.clone(),
@@ -126,7 +129,8 @@ impl Host {
                 let ids = row.key.sort.split_once('/').and_then(|(account, session)| {
                     Some((account.parse::<AccountId>().ok()?, session.parse::<SessionId>().ok()?))
                 });
-                let (account, session) = ids.ok_or_else(|| PortError::Corrupt("key of a hosted session".to_owned()))?;
+                let (account, session) =
+                    ids.ok_or_else(|| PortError::Corrupt("key of a hosted session".to_owned()))?;
                 self.adopt(account, session);
             }
             match rows.last() {

@@ -2,8 +2,9 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 use crate::environment;
 
-/// What is logged when `WAXWING_LOG` says nothing else. The client library tells of every stanza at `info`.
-const DEFAULT_FILTER: &str = "info,whatsapp_rust=error,wacore=error,wacore_noise=error,wacore_libsignal=error";
+/// What is logged when `WAXWING_LOG` says nothing else: what we say, and errors of others. The client library tells of
+/// every connect at `info`, under targets of many names.
+const DEFAULT_FILTER: &str = "error,waxwing=info";
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,9 @@ pub fn start_telemetry(format: LogFormat) {
     let registry = tracing_subscriber::registry().with(filter);
     // A second start keeps the first.
     let _ = match format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init(),
+        LogFormat::Text => {
+            registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init()
+        },
         LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),
     };
 }

@@ -125,7 +125,11 @@ mod tests {
     fn request(url: &str) -> WebhookRequest {
         WebhookRequest {
             url: url.to_owned(),
-            headers: [("webhook-id", "x".into()), ("webhook-timestamp", "1".into()), ("webhook-signature", "v1,".into())],
+            headers: [
+                ("webhook-id", "x".into()),
+                ("webhook-timestamp", "1".into()),
+                ("webhook-signature", "v1,".into()),
+            ],
             body: b"{}".to_vec(),
             timeout: std::time::Duration::from_secs(5),
         }
@@ -135,7 +139,13 @@ mod tests {
     fn addresses_out_of_bounds_are_refused() {
         let (strict, sandbox) = (post(false), post(true));
         assert!(strict.check("https://example.com/hook").is_ok());
-        for url in ["ftp://example.com", "http://10.0.0.1/", "http://169.254.169.254/", "http://u:p@example.com", "x"] {
+        for url in [
+            "ftp://example.com",
+            "http://10.0.0.1/",
+            "http://169.254.169.254/",
+            "http://u:p@example.com",
+            "x",
+        ] {
             assert!(strict.check(url).is_err() && sandbox.check(url).is_err(), "{url}");
         }
         for url in ["http://127.0.0.1:1/", "http://[::1]:1/", "http://2130706433/"] {

@@ -50,7 +50,8 @@ impl Connection {
         queue: mpsc::Sender<Queued>,
         subscription: Subscription,
     ) -> Self {
-        let poison_watch = tokio::spawn(watch_poison(Arc::clone(&client), Arc::clone(&shared), queue.clone()));
+        let poison_watch =
+            tokio::spawn(watch_poison(Arc::clone(&client), Arc::clone(&shared), queue.clone()));
         Self {
             client,
             shared,
@@ -102,7 +103,12 @@ impl Connection {
     }
 
     /// Tells the sender that messages were read. `from` is the sender in a group, and nobody in a direct chat.
-    pub async fn mark_read(&self, chat: &Jid, from: Option<&Jid>, whatsapp_ids: &[&str]) -> Result<(), SendError> {
+    pub async fn mark_read(
+        &self,
+        chat: &Jid,
+        from: Option<&Jid>,
+        whatsapp_ids: &[&str],
+    ) -> Result<(), SendError> {
         if self.shared.is_closed() || !self.client.is_logged_in() {
             return Err(SendError::NotConnected);
         }
@@ -198,9 +204,9 @@ async fn run(
     // Waits for room: the reader has to learn that it was too slow.
     if reason == Disconnect::Permanent(PermanentCause::Overflow) {
         let overflow = ConnectionEvent::Overflow { limit: queue.max_capacity() };
-        let _ = queue.send(Queued::Own(overflow)).await;
+        let _ = queue.send(Queued::Own(Box::new(overflow))).await;
     }
-    let _ = queue.send(Queued::Own(ConnectionEvent::Disconnected { reason })).await;
+    let _ = queue.send(Queued::Own(Box::new(ConnectionEvent::Disconnected { reason }))).await;
 }
 
 /// Aborts the client, without a flush, when its state cannot be written any more.
@@ -212,5 +218,5 @@ async fn watch_poison(client: Arc<Client>, shared: Arc<Shared>, queue: mpsc::Sen
     shared.note_end(Disconnect::Permanent(PermanentCause::Poisoned));
     shared.gate.close();
     client.signal_shutdown_sync();
-    let _ = queue.send(Queued::Own(ConnectionEvent::Poisoned { reason: poison })).await;
+    let _ = queue.send(Queued::Own(Box::new(ConnectionEvent::Poisoned { reason: poison }))).await;
 }

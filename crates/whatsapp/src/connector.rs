@@ -1,16 +1,17 @@
 //! Opens connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use wacore::store::device::DevicePropsOverride;
+use waproto::whatsapp::device_props::PlatformType;
 use waxwing_app::ports::{Clock, PortError};
 use waxwing_domain::Network;
 use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::store::traits::Backend;
 use whatsapp_rust::{CacheConfig, CacheEntryConfig, Client, TokioRuntime};
-use wacore::store::device::DevicePropsOverride;
-use waproto::whatsapp::device_props::PlatformType;
 
 use crate::event::ConnectionEvents;
 use crate::handler::{Relay, Shared};
@@ -21,7 +22,7 @@ use crate::store::{Poison, SignalBackend, SignalState};
 use crate::{Connection, InboundSink, NETWORK};
 
 /// How often a changed identity is saved at the latest; it is usually saved at once.
-const SAVE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
+const SAVE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What a session says about itself, and its limits.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct SessionSettings {
     pub pre_key_count: usize,
     /// How many events may wait for the reader before the session is closed.
     pub event_queue_len: usize,
+    /// How long the commit of inbound messages may take before the connection is dropped.
+    pub commit_budget: Duration,
 }
 
 impl SessionSettings {
@@ -58,6 +61,7 @@ impl SessionSettings {
             skip_history: true,
             pre_key_count,
             event_queue_len: 4096,
+            commit_budget: Duration::from_secs(30),
         }
     }
 }
@@ -91,8 +95,9 @@ pub struct Connector {
 impl Connector {
     /// A connector whose sessions find their networks through `endpoints`.
     pub fn new(endpoints: Arc<dyn Endpoints>, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
-        let http = SharedHttpClient::new()
-            .map_err(|error| PortError::Unavailable(format!("the HTTP client could not be built: {error}")))?;
+        let http = SharedHttpClient::new().map_err(|error| {
+            PortError::Unavailable(format!("the HTTP client could not be built: {error}"))
+        })?;
         Ok(Self { endpoints, clock, http })
     }
 
@@ -110,8 +115,10 @@ impl Connector {
             return Err(OpenError::Poisoned(poison));
         }
         let gate = Arc::new(Gate::default());
-        let shared = Arc::new(Shared::new(state.clone(), sink, Arc::clone(&self.clock), Arc::clone(&gate)));
-        let sockets = SessionSockets { account: state.account(), endpoints: Arc::clone(&self.endpoints), gate };
+        let (clock, budget) = (Arc::clone(&self.clock), settings.commit_budget);
+        let shared = Arc::new(Shared::new(state.clone(), sink, clock, Arc::clone(&gate), budget));
+        let sockets =
+            SessionSockets { account: state.account(), endpoints: Arc::clone(&self.endpoints), gate };
         let client = self.build_client(&state, &settings, sockets, Arc::clone(&shared)).await?;
         shared.set_client(&client);
         let (sender, queue) = mpsc::channel(settings.event_queue_len.max(16));
@@ -161,7 +168,7 @@ impl Connector {
 /// Small caches: everything that they cache is in memory already, behind our store.
 fn cache_config() -> CacheConfig {
     let defaults = CacheConfig::default();
-    let hour = Some(std::time::Duration::from_secs(3600));
+    let hour = Some(Duration::from_secs(3600));
     CacheConfig {
         group_cache: CacheEntryConfig::new(hour, 100),
         device_registry_cache: CacheEntryConfig::new(hour, 2_000),

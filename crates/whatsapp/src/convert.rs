@@ -4,9 +4,9 @@ mod address;
 mod content;
 mod fields;
 
-use waxwing_domain::Timestamp;
 use wacore::types::message::MessageInfo;
 use waproto::whatsapp as wa;
+use waxwing_domain::Timestamp;
 use whatsapp_rust::types::events::InboundMessage as LibraryMessage;
 
 use crate::inbound::InboundMessage;
@@ -52,4 +52,3 @@ pub(crate) fn outgoing(message: &OutgoingMessage) -> Result<wa::Message, SendErr
     proto.message_context_info = buffa::MessageField::some(context);
     Ok(proto)
 }
-

@@ -195,7 +195,7 @@ pub enum LogoutReason {
 /// An entry of the queue: the library's event as it came, or one of our own.
 pub(crate) enum Queued {
     Library(Arc<Event>),
-    Own(ConnectionEvent),
+    Own(Box<ConnectionEvent>),
 }
 
 /// The reading end of a connection's events.
@@ -226,9 +226,9 @@ impl ConnectionEvents {
                 Some(Queued::Library(event)) => {
                     let told = self.shared.tell(event).await;
                     self.ready.extend(told);
-                }
-                Some(Queued::Own(event)) => self.ready.push_back(event.clone()),
-                None => {}
+                },
+                Some(Queued::Own(event)) => self.ready.push_back(ConnectionEvent::clone(event)),
+                None => {},
             }
             self.current = None;
         }

@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use waxwing_app::ports::Clock;
 use waxwing_domain::{Person, Timestamp};
 use whatsapp_rust::Client;
-use whatsapp_rust::types::events::{ConnectFailureReason, Event, EventHandler, EventInterest, EventKind, MessageBatch};
+use whatsapp_rust::types::events::{
+    ConnectFailureReason, Event, EventHandler, EventInterest, EventKind, MessageBatch,
+};
 use whatsapp_rust::types::presence::ReceiptType;
 
 use crate::convert;
@@ -48,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) sink: Arc<dyn InboundSink>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) clock: Arc<dyn Clock>,
+    commit_budget: Duration,
     state: SignalState,
     client: OnceLock<Weak<Client>>,
     /// Why the current run ends, as far as it is known.
@@ -56,6 +60,8 @@ pub(crate) struct Shared {
     paired: watch::Sender<bool>,
     /// The device was linked when the current run began.
     was_linked: AtomicBool,
+    /// A message could not be committed in the current run.
+    stalled: AtomicBool,
 }
 
 impl Shared {
@@ -64,14 +70,21 @@ impl Shared {
         sink: Arc<dyn InboundSink>,
         clock: Arc<dyn Clock>,
         gate: Arc<Gate>,
+        commit_budget: Duration,
     ) -> Self {
         let (client, end, paired) = (OnceLock::new(), Mutex::new(None), watch::Sender::new(false));
-        Self { sink, gate, clock, state, client, end, paired, was_linked: AtomicBool::new(false) }
+        let (was_linked, stalled) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { sink, gate, clock, commit_budget, state, client, end, paired, was_linked, stalled }
     }
 
     pub(crate) fn set_client(&self, client: &Arc<Client>) {
         // Set once, by the connector that built it.
         let _ = self.client.set(Arc::downgrade(client));
+    }
+
+    /// By when an inbound message that comes now has to be committed.
+    pub(crate) fn commit_deadline(&self) -> Instant {
+        Instant::now() + self.commit_budget
     }
 
     pub(crate) fn state(&self) -> &SignalState {
@@ -100,14 +113,20 @@ impl Shared {
         }
     }
 
-    /// Drops the socket; connecting again helps.
-    pub(crate) fn drop_connection(&self, reason: String) {
+    /// Drops the socket, and takes no message before the next one; connecting again helps.
+    pub(crate) fn stall(&self, reason: String) {
+        self.stalled.store(true, Ordering::Release);
         self.note_end(Disconnect::Transient(reason));
         self.gate.cut();
     }
 
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Acquire)
+    }
+
     pub(crate) fn begin_run(&self) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.stalled.store(false, Ordering::Release);
         self.paired.send_replace(false);
         self.was_linked.store(self.is_linked(), Ordering::Release);
     }
@@ -125,12 +144,16 @@ impl Shared {
         // The new socket may be asked for while the library is still busy with the link. It marks the connection as
         // one that ends on purpose when it is done, and must not do so to the next one.
         let mut paired = self.paired.subscribe();
-        tokio::time::timeout(PAIRING_TIMEOUT, paired.wait_for(|paired| *paired)).await.is_ok_and(|told| told.is_ok())
+        tokio::time::timeout(PAIRING_TIMEOUT, paired.wait_for(|paired| *paired))
+            .await
+            .is_ok_and(|told| told.is_ok())
     }
 
     pub(crate) fn take_end(&self) -> Disconnect {
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).take();
-        end.unwrap_or_else(|| Disconnect::Transient("the connection could not be made or was closed".to_owned()))
+        end.unwrap_or_else(|| {
+            Disconnect::Transient("the connection could not be made or was closed".to_owned())
+        })
     }
 
     /// What the library's event means for the run, before anybody reads it.
@@ -145,13 +168,13 @@ impl Shared {
             Event::TemporaryBan(_) => permanent(PermanentCause::Restricted),
             Event::ConnectFailure(failure) if !failure.reason.should_reconnect() => {
                 permanent(PermanentCause::Refused(format!("{:?}", failure.reason)));
-            }
+            },
             Event::ConnectFailure(failure) => {
                 self.note_end(Disconnect::Transient(format!("refused: {:?}", failure.reason)));
-            }
+            },
             Event::Disconnected(lost) => self.note_end(Disconnect::Transient(lost.reason.to_string())),
             Event::StreamError(error) => tracing::debug!(code = error.code, "stream error"),
-            _ => {}
+            _ => {},
         }
     }
 
@@ -167,14 +190,14 @@ impl Shared {
                     tracing::warn!(%error, "the linked identity could not be saved");
                 }
                 self.tell_now(event).into_iter().collect()
-            }
+            },
             other => self.tell_now(other).into_iter().collect(),
         }
     }
 
     /// Messages that the network does not hold back for us until they are committed.
     async fn commit_unheld(&self, batch: &MessageBatch) -> Vec<ConnectionEvent> {
-        let deadline = inbound::commit_deadline();
+        let deadline = self.commit_deadline();
         let mut lost = Vec::new();
         for message in batch {
             if let Err(error) = inbound::commit(self, message, deadline).await {
@@ -195,11 +218,11 @@ impl Shared {
                 let me = convert::person(&pair.id, Some(&pair.lid), &self.state)?;
                 let name = Some(pair.business_name.clone()).filter(|name| !name.is_empty());
                 ConnectionEvent::Paired { me: me.named(name), platform: pair.platform.clone() }
-            }
+            },
             Event::PairError(error) => ConnectionEvent::PairError { reason: error.error.clone() },
             Event::PairPasskeyRequest(passkey) => {
                 ConnectionEvent::PasskeyRequired { request: passkey.request_options_json.clone() }
-            }
+            },
             Event::QrScannedWithoutMultidevice(_) => ConnectionEvent::PhoneUnsupported,
             Event::Connected(_) => ConnectionEvent::Connected { me: self.me()? },
             Event::LoggedOut(out) => ConnectionEvent::LoggedOut { reason: logout_reason(out.reason) },
@@ -220,7 +243,7 @@ impl Shared {
                 let (chat, from) = convert::parties(&message.info.source, &self.state)?;
                 let at = convert::server_time(&message.info)?;
                 ConnectionEvent::Undecryptable { whatsapp_id: message.info.id.clone(), chat, from, at }
-            }
+            },
             Event::SelfPushNameUpdated(name) => ConnectionEvent::NameChanged { name: name.new_name.clone() },
             _ => return None,
         })
@@ -266,7 +289,10 @@ impl EventHandler for Relay {
         }
         if self.queue.try_send(Queued::Library(event)).is_err() && !self.shared.is_closed() {
             // Nothing is dropped silently: this event is lost, so the session ends and says so.
-            tracing::error!(limit = self.queue.max_capacity(), "the event queue is full, closing the session");
+            tracing::error!(
+                limit = self.queue.max_capacity(),
+                "the event queue is full, closing the session"
+            );
             self.shared.note_end(Disconnect::Permanent(PermanentCause::Overflow));
             self.shared.gate.close();
         }

@@ -21,7 +21,8 @@ impl SharedHttpClient {
     pub(crate) fn new() -> Result<Self, reqwest::Error> {
         // reqwest is built without a TLS provider of its own; this installs the one that the WebSocket uses.
         let _ = whatsapp_rust::transport::default_tls_connector();
-        let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TOTAL_TIMEOUT).build()?;
+        let client =
+            reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TOTAL_TIMEOUT).build()?;
         Ok(Self { client })
     }
 }

@@ -12,8 +12,6 @@ use whatsapp_rust::{Client, InboundDurabilityHook, anyhow};
 use crate::convert;
 use crate::handler::Shared;
 
-/// How long the sink may fail before the connection is dropped, so that the network delivers again.
-const COMMIT_BUDGET: Duration = Duration::from_secs(30);
 /// The first pause after a failed commit; it doubles up to [`COMMIT_PAUSE_MAX`].
 const COMMIT_PAUSE_MIN: Duration = Duration::from_millis(50);
 const COMMIT_PAUSE_MAX: Duration = Duration::from_secs(3);
@@ -49,7 +47,8 @@ pub struct InboundError(pub String);
 pub trait InboundSink: Send + Sync {
     /// Durable when it returns; then, and only then, the network forgets the message. Has to be idempotent by (chat,
     /// sender, WhatsApp id): a message may come again. Called while the sender's Signal lock is held, so it must not
-    /// wait for anything sent on the same connection. A failure is tried again for 30 s; then the connection drops.
+    /// wait for anything sent on the same connection. What fails or hangs is tried again until the session's
+    /// `commit_budget` is used up; then the connection drops, and the message comes again on the next one.
     async fn commit(&self, message: InboundMessage) -> Result<(), InboundError>;
 }
 
@@ -61,11 +60,13 @@ pub(crate) struct CommitHook {
 #[async_trait]
 impl InboundDurabilityHook for CommitHook {
     async fn on_messages(&self, _client: Arc<Client>, batch: &[LibraryMessage]) -> anyhow::Result<()> {
-        let deadline = Instant::now() + COMMIT_BUDGET;
+        let deadline = self.shared.commit_deadline();
         for message in batch {
+            // A later message of a chat must not overtake one that has to come again.
+            anyhow::ensure!(!self.shared.is_stalled(), "an earlier message was not committed");
             if let Err(error) = commit(&self.shared, message, deadline).await {
                 // What was not committed comes again on the next connect and not before.
-                self.shared.drop_connection(format!("an inbound message could not be committed: {error}"));
+                self.shared.stall(format!("an inbound message could not be committed: {error}"));
                 return Err(error.into());
             }
         }
@@ -74,11 +75,18 @@ impl InboundDurabilityHook for CommitHook {
 }
 
 /// Commits one message, trying again until `deadline`.
-pub(crate) async fn commit(shared: &Shared, message: &LibraryMessage, deadline: Instant) -> Result<(), InboundError> {
+pub(crate) async fn commit(
+    shared: &Shared,
+    message: &LibraryMessage,
+    deadline: Instant,
+) -> Result<(), InboundError> {
     let Some(message) = convert::inbound(message, shared.state()) else { return Ok(()) };
     let mut pause = COMMIT_PAUSE_MIN;
     loop {
-        let Err(error) = shared.sink.commit(message.clone()).await else { return Ok(()) };
+        let attempt = tokio::time::timeout_at(deadline, shared.sink.commit(message.clone())).await;
+        let Err(error) = attempt.unwrap_or_else(|_| Err(InboundError("it took too long".to_owned()))) else {
+            return Ok(());
+        };
         if shared.is_closed() || Instant::now() + pause >= deadline {
             tracing::warn!(whatsapp_id = message.whatsapp_id, %error, "an inbound message could not be committed");
             return Err(error);
@@ -86,9 +94,4 @@ pub(crate) async fn commit(shared: &Shared, message: &LibraryMessage, deadline: 
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(COMMIT_PAUSE_MAX);
     }
-}
-
-/// By when a message that nobody holds back for us has to be committed.
-pub(crate) fn commit_deadline() -> Instant {
-    Instant::now() + COMMIT_BUDGET
 }

@@ -6,7 +6,6 @@
 //! [`InboundSink`], which commits them before the network forgets them. The caller decides when to connect again.
 //!
 //! Linking this crate makes a binary AGPL-3.0-only as a whole: the client library's Signal carries that licence.
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on should panic"))]
 
 mod connection;
 mod connector;

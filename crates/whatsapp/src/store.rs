@@ -277,12 +277,13 @@ async fn claim(records: &dyn Records, owner: Owner, epoch: u64) -> Result<u64, S
         None => (1, Guard::Absent),
         Some(row) => {
             let current = <[u8; 8]>::try_from(row.value.as_slice()).map(u64::from_be_bytes);
-            let current = current.map_err(|_| PortError::Corrupt("the header of a session's Signal state".into()))?;
+            let current =
+                current.map_err(|_| PortError::Corrupt("the header of a session's Signal state".into()))?;
             if current > epoch {
                 return Err(StateError::Fenced { wanted: epoch, current });
             }
             (row.version + 1, Guard::Exactly(row.version))
-        }
+        },
     };
     let value = epoch.to_be_bytes().to_vec();
     let row = Row { key, value, version: fence, indexes: Vec::new(), expires_at: None };
@@ -295,7 +296,8 @@ async fn load(records: &dyn Records, secrets: &dyn SecretBox, owner: Owner) -> R
     let mut after = HEADER.to_owned();
     loop {
         let bounds = Bounds { after: Some(after), before: None };
-        let query = Query { index: 0, partition: owner.partition(), bounds, descending: false, limit: PAGE_LEN };
+        let query =
+            Query { index: 0, partition: owner.partition(), bounds, descending: false, limit: PAGE_LEN };
         let rows = records.query(query).await?;
         for row in &rows {
             let (kind, key, value) = owner.open(secrets, row).await?;

@@ -34,7 +34,11 @@ pub struct Credentials {
 fn credentials(folder: &Path) -> Option<Credentials> {
     let value: Value = serde_json::from_slice(&fs::read(folder.join("credentials.json")).ok()?).ok()?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-    Some(Credentials { base_url: text("base_url")?, account_id: text("account_id")?, api_key: text("api_key")? })
+    Some(Credentials {
+        base_url: text("base_url")?,
+        account_id: text("account_id")?,
+        api_key: text("api_key")?,
+    })
 }
 
 /// A running `waxwing up`. Dropping it kills it.
@@ -99,7 +103,11 @@ impl Waxwing {
         terminate(self.child.id())?;
         while began.elapsed() < DEADLINE {
             if let Some(status) = self.child.try_wait()? {
-                ensure!(status.success(), "waxwing ended with {status}: {}", tail(&self.folder.join("waxwing.log")));
+                ensure!(
+                    status.success(),
+                    "waxwing ended with {status}: {}",
+                    tail(&self.folder.join("waxwing.log"))
+                );
                 return Ok(began.elapsed());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

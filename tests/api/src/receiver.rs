@@ -85,10 +85,10 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
         (Ok(()), Ok(body)) => {
             log.received.push(Received { id, body, at: std::time::Instant::now() });
             StatusCode::NO_CONTENT
-        }
+        },
         (verified, parsed) => {
             log.refused.push(format!("{id}: {verified:?} {:?}", parsed.err()));
             StatusCode::BAD_REQUEST
-        }
+        },
     }
 }

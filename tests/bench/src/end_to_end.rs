@@ -31,7 +31,8 @@ async fn post_all(client: &Client, session: &str, count: usize) -> Result<(Vec<D
             let mut times = Vec::new();
             for number in (worker..count).step_by(CONCURRENCY) {
                 let text = format!("message {number}");
-                let body = json!({ "session_id": session, "to": friend(number), "type": "text", "text": text });
+                let body =
+                    json!({ "session_id": session, "to": friend(number), "type": "text", "text": text });
                 let began = Instant::now();
                 let answer = client.post("/messages", body).await?;
                 times.push(began.elapsed());
@@ -62,7 +63,10 @@ pub(crate) async fn accept() -> Result<()> {
     let (mut times, whole) = post_all(&client, session, ACCEPTED).await?;
     let rate = ACCEPTED as f64 / whole.as_secs_f64();
     let p99 = percentile(&mut times, 99);
-    let remark = format!("p99 {:.1} ms, {CONCURRENCY} clients, the client on the same two cores", p99.as_secs_f64() * 1e3);
+    let remark = format!(
+        "p99 {:.1} ms, {CONCURRENCY} clients, the client on the same two cores",
+        p99.as_secs_f64() * 1e3
+    );
     row("POST /messages, accepted/s", format!("{rate:.0}"), &remark);
     waxwing.stop().await.map(drop)
 }
@@ -77,23 +81,28 @@ pub(crate) async fn to_webhook() -> Result<()> {
     }
     let session = client.connected_session("bench", "+15551999999").await?;
     let receiver = Receiver::start().await?;
-    let hook = client.post("/webhooks", json!({ "url": receiver.url(), "events": ["message.status"] })).await?;
+    let hook =
+        client.post("/webhooks", json!({ "url": receiver.url(), "events": ["message.status"] })).await?;
     receiver.expect_secret(hook.body["secret"].as_str().context("a secret")?);
     // First messages fetch keys; they are not what is measured.
     post_all(&client, &session, FRIENDS).await?;
     let delivered = |receiver: &Receiver| {
         receiver.received().iter().filter(|hook| hook.body["data"]["status"] == "delivered").count()
     };
-    eventually("the first deliveries", || async { Ok((delivered(&receiver) >= FRIENDS).then_some(())) }).await?;
+    eventually("the first deliveries", || async { Ok((delivered(&receiver) >= FRIENDS).then_some(())) })
+        .await?;
 
     let began = Instant::now();
     let (_, accepted) = post_all(&client, &session, END_TO_END).await?;
     // Each message has three webhooks: queued, sent, delivered.
     let all = 3 * (END_TO_END + FRIENDS);
-    eventually("all deliveries", || async { Ok((receiver.count() >= all).then_some(())) }).await.with_context(|| waxwing.log())?;
+    eventually("all deliveries", || async { Ok((receiver.count() >= all).then_some(())) })
+        .await
+        .with_context(|| waxwing.log())?;
     let last = receiver.received().iter().map(|hook| hook.at).max().context("a webhook")?;
     let whole = last.duration_since(began);
-    let distinct: BTreeMap<String, Value> = receiver.received().into_iter().map(|hook| (hook.id, hook.body)).collect();
+    let distinct: BTreeMap<String, Value> =
+        receiver.received().into_iter().map(|hook| (hook.id, hook.body)).collect();
     let rate = END_TO_END as f64 / whole.as_secs_f64();
     let remark = format!(
         "{END_TO_END} messages to {FRIENDS} chats, three webhooks each ({} received, {} distinct); all accepted after {:.1} s",

@@ -45,7 +45,11 @@ pub(crate) async fn memory(sessions: usize) -> Result<()> {
     tokio::time::sleep(Duration::from_secs(5)).await;
     let after = resident_kb(waxwing.pid())?;
     let each = (after.saturating_sub(before)) / sessions.max(1) as u64;
-    let remark = format!("{sessions} sessions, just linked; {} MB in all, {} MB with one session", after / 1_024, before / 1_024);
+    let remark = format!(
+        "{sessions} sessions, just linked; {} MB in all, {} MB with one session",
+        after / 1_024,
+        before / 1_024
+    );
     row("resident memory per idle session", format!("{each} KB"), &remark);
 
     // The same after a restart, which is how a server lives.
@@ -63,7 +67,15 @@ pub(crate) async fn memory(sessions: usize) -> Result<()> {
     tokio::time::sleep(Duration::from_secs(5)).await;
     let again = resident_kb(waxwing.pid())?;
     let each = again / (sessions.max(1) as u64 + 1);
-    row("resident memory per session after a restart, the process included", format!("{each} KB"), &format!("{} MB in all", again / 1_024));
-    row("seconds until all are connected again after a restart", format!("{:.1}", took.as_secs_f64()), &format!("{} sessions", sessions + 1));
+    row(
+        "resident memory per session after a restart, the process included",
+        format!("{each} KB"),
+        &format!("{} MB in all", again / 1_024),
+    );
+    row(
+        "seconds until all are connected again after a restart",
+        format!("{:.1}", took.as_secs_f64()),
+        &format!("{} sessions", sessions + 1),
+    );
     waxwing.stop().await.map(drop)
 }

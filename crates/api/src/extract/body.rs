@@ -37,7 +37,10 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
             return Err(Problem::field("", "a JSON body is needed"));
         }
         if !is_json {
-            return Err(Problem::new("unsupported_media_type", "Send the body with Content-Type: application/json."));
+            return Err(Problem::new(
+                "unsupported_media_type",
+                "Send the body with Content-Type: application/json.",
+            ));
         }
         let value: Value = serde_json::from_slice(&raw)
             .map_err(|error| Problem::field("", format!("this is not valid JSON: {error}")))?;
@@ -82,7 +85,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
             Segment::Seq { index } => format!("/{index}"),
             Segment::Map { key } | Segment::Enum { variant: key } => {
                 format!("/{}", key.replace('~', "~0").replace('/', "~1"))
-            }
+            },
             Segment::Unknown => String::new(),
         })
         .collect()

@@ -24,7 +24,9 @@ impl FromRequestParts<Api> for IdempotencyKey {
         let key = value.to_str().ok().filter(|key| (1..=LEN_MAX).contains(&key.len()));
         match key.filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic())) {
             Some(key) => Ok(Self(Some(key.to_owned()))),
-            None => Err(Problem::field("/header/Idempotency-Key", "expected 1 to 255 visible ASCII characters")),
+            None => {
+                Err(Problem::field("/header/Idempotency-Key", "expected 1 to 255 visible ASCII characters"))
+            },
         }
     }
 }

@@ -18,9 +18,12 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for ValidQuery<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Problem> {
-        Query::<T>::try_from_uri(&parts.uri)
-            .map(|Query(value)| Self(value))
-            .map_err(|error| Problem::field("/query", std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string)))
+        Query::<T>::try_from_uri(&parts.uri).map(|Query(value)| Self(value)).map_err(|error| {
+            Problem::field(
+                "/query",
+                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
+            )
+        })
     }
 }
 

@@ -6,8 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
-use waxwing_app::ports::{SandboxAnswer, SandboxRequest};
-use waxwing_domain::AccountId;
+use waxwing_app::{
+    ports::{SandboxAnswer, SandboxRequest},
+    queries,
+};
+use waxwing_domain::{AccountId, SessionId};
 
 use super::answer;
 use crate::{
@@ -37,11 +40,11 @@ async fn call(api: &Api, account: AccountId, request: SandboxRequest) -> Result<
     match (text("code"), (400..500).contains(&status) && status != 401) {
         (Some(code), true) => {
             Err(Problem::from_sandbox(status, code, text("detail").unwrap_or_default(), text("pointer")))
-        }
+        },
         _ => {
             tracing::error!(status, "the sandbox failed");
             Err(Problem::new("unavailable", "The sandbox cannot do this right now."))
-        }
+        },
     }
 }
 
@@ -159,26 +162,45 @@ pub(super) async fn set_behaviour(
 
 /// Add a fault
 #[utoipa::path(post, path = "/sandbox/faults", operation_id = "addSandboxFault", tag = "sandbox", request_body = Value,
-    responses((status = 201, description = "Added", body = Value)))]
+    responses((status = 202, description = "Added", body = Value)))]
 pub(super) async fn add_fault(
     State(api): State<Api>,
     actor: Actor<SandboxWrite>,
     body: Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
-    call(&api, actor.account(), SandboxRequest::AddFault(json!(body.value))).await
+    let mut fault = body.value;
+    if let Some(session) = fault.remove("session_id") {
+        // The network knows phones, not our sessions.
+        let id = session.as_str().and_then(|text| text.parse::<SessionId>().ok());
+        let id = id.ok_or_else(|| Problem::field("/session_id", "expected the id of a session"))?;
+        let view =
+            queries::session(&api.commands.ports, &*api.records, actor.account(), actor.session(id)?).await?;
+        let view = view.ok_or_else(|| Problem::not_found("session").at("/session_id"))?;
+        let phone = view.me.and_then(|me| me.phone);
+        let phone =
+            phone.ok_or_else(|| Problem::field("/session_id", "the session is not linked to a phone"))?;
+        fault.insert("number".to_owned(), json!(phone));
+    }
+    call(&api, actor.account(), SandboxRequest::AddFault(Value::Object(fault))).await
 }
 
 /// List faults
 #[utoipa::path(get, path = "/sandbox/faults", operation_id = "listSandboxFaults", tag = "sandbox",
     responses((status = 200, description = "The faults in force", body = Value)))]
-pub(super) async fn list_faults(State(api): State<Api>, actor: Actor<SandboxRead>) -> Result<Response, Problem> {
+pub(super) async fn list_faults(
+    State(api): State<Api>,
+    actor: Actor<SandboxRead>,
+) -> Result<Response, Problem> {
     call(&api, actor.account(), SandboxRequest::Faults).await
 }
 
 /// Remove all faults
 #[utoipa::path(delete, path = "/sandbox/faults", operation_id = "clearSandboxFaults", tag = "sandbox",
     responses((status = 204, description = "Removed")))]
-pub(super) async fn clear_faults(State(api): State<Api>, actor: Actor<SandboxWrite>) -> Result<Response, Problem> {
+pub(super) async fn clear_faults(
+    State(api): State<Api>,
+    actor: Actor<SandboxWrite>,
+) -> Result<Response, Problem> {
     call(&api, actor.account(), SandboxRequest::ClearFaults).await
 }
 

@@ -88,15 +88,24 @@ pub(super) async fn get_session(
     Ok(answer(StatusCode::OK, SessionOut::new(view, live)))
 }
 
-async fn wish(api: &Api, actor: &Actor<SessionsWrite>, id: SessionId, wish: SessionWish) -> Result<(), Problem> {
+async fn wish(
+    api: &Api,
+    actor: &Actor<SessionsWrite>,
+    id: SessionId,
+    wish: SessionWish,
+) -> Result<SessionView, Problem> {
     let id = actor.session(id)?;
     Ok(api.commands.wish_session(actor.account(), id, wish, &actor.cause()).await?)
 }
 
 /// The session after a wish: as it was recorded, since its host acts a moment later.
-async fn wished(api: &Api, actor: &Actor<SessionsWrite>, id: SessionId, what: SessionWish) -> Result<Response, Problem> {
-    wish(api, actor, id, what).await?;
-    let view = found(api, actor, id).await?;
+async fn wished(
+    api: &Api,
+    actor: &Actor<SessionsWrite>,
+    id: SessionId,
+    what: SessionWish,
+) -> Result<Response, Problem> {
+    let view = wish(api, actor, id, what).await?;
     let live = queries::live_session(&*api.records, actor.account(), id).await?;
     Ok(answer(StatusCode::ACCEPTED, SessionOut::new(view, live)))
 }
@@ -190,9 +199,12 @@ pub(super) async fn get_session_qr(
     let picture = ["image/svg+xml", "image/png"].into_iter().find(|kind| accept.contains(kind));
     let no_store = (header::CACHE_CONTROL, "no-store");
     Ok(match picture {
-        Some(kind @ "image/svg+xml") => ([(header::CONTENT_TYPE, kind), no_store], svg(&qr.code)?).into_response(),
+        Some(kind @ "image/svg+xml") => {
+            ([(header::CONTENT_TYPE, kind), no_store], svg(&qr.code)?).into_response()
+        },
         Some(kind) => ([(header::CONTENT_TYPE, kind), no_store], png(&qr.code)?).into_response(),
-        None => ([no_store], answer(StatusCode::OK, QrOut { code: qr.code, expires_at: qr.expires_at })).into_response(),
+        None => ([no_store], answer(StatusCode::OK, QrOut { code: qr.code, expires_at: qr.expires_at }))
+            .into_response(),
     })
 }
 

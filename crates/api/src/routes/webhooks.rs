@@ -40,7 +40,7 @@ pub(super) async fn create_webhook(
     Ok(match api.commands.create_webhook(actor.account(), new, repeatable, &actor.cause()).await? {
         Once::Done(CreatedWebhook { view, secret }) => {
             answer(StatusCode::CREATED, WebhookOut::new(&view, Some(secret.0)))
-        }
+        },
         Once::Repeated(stored) => repeated(stored),
     })
 }

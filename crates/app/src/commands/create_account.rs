@@ -82,7 +82,9 @@ impl Commands {
         let change = Execution::<User> { account, id: &id, command, fresh: false, claims: Vec::new(), cause };
         self.ports.execute(change).await.map(drop).map_err(|error| match error {
             ExecuteError::Refused(refusal) => CreateAccountError::User(refusal),
-            ExecuteError::ClaimTaken(..) => PortError::Conflict("an unexpected claim is taken".to_owned()).into(),
+            ExecuteError::ClaimTaken(..) => {
+                PortError::Conflict("an unexpected claim is taken".to_owned()).into()
+            },
             ExecuteError::Port(error) => error.into(),
         })
     }
@@ -97,13 +99,14 @@ impl Commands {
         let CreatedAccount { account, owner } = ids;
         let (id, at) = (account.to_string(), self.ports.clock.now());
         let command = AccountCommand::Create { name: name.to_owned(), owner, at };
-        let create = Execution::<Account> { account, id: &id, command, fresh: true, claims: Vec::new(), cause };
+        let create =
+            Execution::<Account> { account, id: &id, command, fresh: true, claims: Vec::new(), cause };
         match self.ports.execute(create).await {
             Ok(_) | Err(ExecuteError::Refused(AccountError::AlreadyExists)) => Ok(()),
             Err(ExecuteError::Refused(refusal)) => Err(CreateAccountError::Account(refusal)),
             Err(ExecuteError::ClaimTaken(..)) => {
                 Err(PortError::Conflict("an unexpected claim is taken".to_owned()).into())
-            }
+            },
             Err(ExecuteError::Port(error)) => Err(error.into()),
         }
     }

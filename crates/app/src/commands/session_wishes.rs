@@ -10,6 +10,9 @@ use crate::{
     execute::{Cause, ExecuteError, Execution},
     keys,
     ports::{Claim, PortError},
+    projections::session_writes,
+    queries,
+    views::SessionView,
 };
 
 /// What should become of a session.
@@ -39,14 +42,14 @@ pub enum SessionWishError {
 }
 
 impl Commands {
-    /// Records what should become of a session.
+    /// Records what should become of a session, and gives it as it is then.
     pub async fn wish_session(
         &self,
         account: AccountId,
         id: SessionId,
         wish: SessionWish,
         cause: &Cause,
-    ) -> Result<(), SessionWishError> {
+    ) -> Result<SessionView, SessionWishError> {
         let session = self.session(account, id).await?.ok_or(SessionError::NotFound)?;
         let at = self.ports.clock.now();
         let command = match wish {

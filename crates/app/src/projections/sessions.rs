@@ -80,7 +80,7 @@ impl SessionProjection {
 }
 
 /// A deleted session leaves the account's list; the host sees in its own list that the state has to go.
-fn writes(account: AccountId, view: &SessionView, version: u64) -> Result<Vec<Write>, PortError> {
+pub(crate) fn writes(account: AccountId, view: &SessionView, version: u64) -> Result<Vec<Write>, PortError> {
     let hosted = rows::row(keys::hosted_session(account, view.id), version, view)?;
     let hosted = Write::Put(hosted, Guard::Newer);
     Ok(match view.wanted {

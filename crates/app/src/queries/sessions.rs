@@ -24,24 +24,26 @@ pub async fn session(
 ) -> Result<Option<SessionView>, PortError> {
     let view = match rows::get::<SessionView>(records, &keys::session(account, id)).await? {
         Some(view) => Some(view),
-        None => folded(ports, account, id).await?,
+        None => folded(ports, account, id).await?.map(|(view, _)| view),
     };
     Ok(view.filter(|view| view.wanted != Wanted::Deleted))
 }
 
-async fn folded(
+/// The session and its head version, from its stream.
+pub(crate) async fn folded(
     ports: &CommandPorts,
     account: AccountId,
     id: SessionId,
-) -> Result<Option<SessionView>, PortError> {
+) -> Result<Option<(SessionView, u64)>, PortError> {
     let stream = StreamName::new(<Session as waxwing_domain::Aggregate>::TYPE, id);
-    let mut view = None;
+    let (mut view, mut version) = (None, 0);
     for commit in ports.journal.read(account, &stream).await? {
+        version = commit.version;
         for event in codec::open::<SessionEvent>(&*ports.secrets, &commit).await? {
             view = SessionView::after(view, id, event);
         }
     }
-    Ok(view)
+    Ok(view.map(|view| (view, version)))
 }
 
 /// What the session's host says of it, if any does.

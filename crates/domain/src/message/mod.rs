@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 pub use command::{MessageCommand, QueueMessage, ReceiveMessage, RecordReceipt};
 pub use error::MessageError;
 pub use event::{
-    MessageEvent, MessageExpired, MessageFailed, MessageQueued, MessageReceived, MessageSent, MessageSentFromPhone,
-    ReceiptRecorded,
+    MessageEvent, MessageExpired, MessageFailed, MessageQueued, MessageReceived, MessageSent,
+    MessageSentFromPhone, ReceiptRecorded,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Jid, SessionId};
@@ -138,6 +139,8 @@ pub struct Message {
     origin: Origin,
     address: Option<(SessionId, String)>,
     steps: BTreeSet<(ReceiptStep, Jid)>,
+    /// When the last step happened.
+    last_at: Timestamp,
 }
 
 /// Most receipts that one message keeps: steps times members of the largest group.
@@ -169,6 +172,8 @@ impl Message {
             (_, C::RecordReceipt(receipt)) if self.knows(&receipt) => Ok(vec![]),
             (_, C::RecordReceipt(receipt)) => {
                 let RecordReceipt { step, recipient, at } = receipt;
+                // WhatsApp tells whole seconds: a step is never told to be earlier than the one before it.
+                let at = at.max(self.last_at);
                 self.with_address(|session_id, whatsapp_id| {
                     ReceiptRecorded { session_id, whatsapp_id, step, recipient, at }.into()
                 })
@@ -178,8 +183,9 @@ impl Message {
                     MessageFailed { session_id, whatsapp_id, code, detail, at }.into()
                 })
             },
-            (MessageStatus::Queued, C::Expire { at }) => self
-                .with_address(|session_id, whatsapp_id| MessageExpired { session_id, whatsapp_id, at }.into()),
+            (MessageStatus::Queued, C::Expire { at }) => self.with_address(|session_id, whatsapp_id| {
+                MessageExpired { session_id, whatsapp_id, at }.into()
+            }),
             // WhatsApp's word stands above a doubt of ours.
             (_, C::Fail { .. } | C::Expire { .. }) => Ok(vec![]),
         }
@@ -214,9 +220,13 @@ impl Message {
             MessageEvent::SentFromPhone(sent) => {
                 self.begin(MessageStatus::Sent, Origin::Phone, sent.session_id, sent.whatsapp_id);
             },
-            MessageEvent::Sent(_) => self.status = self.status.advanced(MessageStatus::Sent),
+            MessageEvent::Sent(sent) => {
+                self.status = self.status.advanced(MessageStatus::Sent);
+                self.last_at = self.last_at.max(sent.at);
+            },
             MessageEvent::ReceiptRecorded(receipt) => {
                 self.status = self.status.advanced(receipt.step.status());
+                self.last_at = self.last_at.max(receipt.at);
                 self.steps.insert((receipt.step, receipt.recipient.jid));
             },
             MessageEvent::Failed(_) => self.status = self.status.advanced(MessageStatus::Failed),

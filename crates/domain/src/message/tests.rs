@@ -149,6 +149,21 @@ fn a_receipt_counts_once_whenever_it_comes() {
 }
 
 #[test]
+fn a_step_is_never_told_to_be_earlier_than_the_one_before() {
+    let early = RecordReceipt { at: at(-60), ..step(ReceiptStep::Delivered) };
+    let told = ReceiptRecorded {
+        session_id: session(),
+        whatsapp_id: "3EB0AA".into(),
+        step: ReceiptStep::Delivered,
+        recipient: person("15550001111"),
+        at: at(1),
+    };
+    given([queued(), sent()])
+        .when(MessageCommand::RecordReceipt(early))
+        .then_expect_events(vec![told.into()]);
+}
+
+#[test]
 fn only_a_queued_message_fails() {
     given([queued()]).when(fail()).then_expect_events(vec![failed()]);
     given([queued(), sent()]).when(fail()).then_expect_events(vec![]);

@@ -18,11 +18,13 @@ fn folder() -> PathBuf {
 fn check<E: DomainEvent + Serialize + DeserializeOwned>(stored: &[(&str, &str)]) -> Vec<String> {
     let check = |(kind, version): &(&str, &str)| {
         let name = format!("{kind}.v{version}.json");
-        let text = fs::read_to_string(folder().join(&name)).unwrap_or_else(|_| panic!("there is no sample {name}"));
+        let text =
+            fs::read_to_string(folder().join(&name)).unwrap_or_else(|_| panic!("there is no sample {name}"));
         let sample: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&sample["type"], &sample["version"]), (&json!(kind), &json!(version)), "{name}");
         let stored = json!({ "type": kind, "data": sample["data"] });
-        let event: E = serde_json::from_value(stored.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let event: E =
+            serde_json::from_value(stored.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!((event.event_type().as_str(), event.event_version().as_str()), (*kind, *version));
         assert_eq!(serde_json::to_value(&event).unwrap(), stored, "{name} is written as it was read");
         name
@@ -43,7 +45,9 @@ fn every_event_version_has_a_sample_that_still_decodes() {
     .concat()
     .into_iter()
     .collect();
-    let committed: BTreeSet<String> =
-        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let committed: BTreeSet<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     assert_eq!(checked, committed, "a sample that no test reads");
 }

@@ -133,7 +133,7 @@ async fn a_killed_process_loses_nothing_acknowledged() {
         );
         let engine = open(folder.path());
         check(&engine, &acknowledged).await;
-        engine.close().await;
+        engine.close().await.unwrap();
     }
     assert!(
         acknowledged.heads.len() as u64 == WRITERS && acknowledged.order.is_some(),

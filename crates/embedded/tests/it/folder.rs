@@ -25,7 +25,7 @@ async fn used() -> tempfile::TempDir {
     let fixture = Fixture::new();
     done(fixture.engine.journal().append(commit("sample/1", 1, vec![0; 50_000]), vec![]).await.unwrap());
     fixture.engine.secrets().seal(account(), b"", b"text").await.unwrap();
-    fixture.engine.close().await;
+    fixture.engine.close().await.unwrap();
     fixture.folder
 }
 
@@ -61,7 +61,7 @@ async fn a_folder_in_use_is_refused_with_its_holder() {
     let error = refusal(fixture.folder.path(), fixture.folder.path().to_str().unwrap());
     let OpenError::Locked { holder, .. } = error else { panic!("{error:?}") };
     assert_eq!(holder.address.as_deref(), Some("127.0.0.1:8080"));
-    fixture.engine.close().await;
+    fixture.engine.close().await.unwrap();
     open(fixture.folder.path()).unwrap();
 }
 
@@ -69,8 +69,8 @@ async fn a_folder_in_use_is_refused_with_its_holder() {
 async fn a_closed_engine_refuses_and_says_so() {
     let fixture = Fixture::new();
     let (journal, records) = (fixture.engine.journal(), fixture.engine.records());
-    fixture.engine.close().await;
-    fixture.engine.close().await;
+    fixture.engine.close().await.unwrap();
+    fixture.engine.close().await.unwrap();
     let append = journal.append(commit("sample/1", 1, vec![]), vec![]).await;
     assert!(matches!(append, Err(PortError::Unavailable(_))), "{append:?}");
     let write = records.write_each(vec![]).await;
@@ -85,7 +85,8 @@ async fn close_finishes_what_waits() {
     let journal = fixture.engine.journal();
     let appends =
         (0..200).map(|number| journal.append(commit(&format!("sample/{number}"), 1, vec![]), vec![]));
-    let (answers, ()) = futures::join!(futures::future::join_all(appends), fixture.engine.close());
+    let (answers, closed) = futures::join!(futures::future::join_all(appends), fixture.engine.close());
+    closed.unwrap();
     let engine = open(fixture.folder.path()).unwrap();
     let stored = engine.feed().next("consumer", &[], 1000).await.unwrap().len();
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), stored);

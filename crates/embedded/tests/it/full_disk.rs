@@ -59,5 +59,5 @@ async fn a_full_disk_refuses_whole_and_is_overcome() {
         (0..50).map(|number| journal.append(commit(&format!("more/{number}"), 1, vec![1; 8_000]), vec![])),
     );
     assert!(more.await.iter().all(Result::is_ok));
-    engine.close().await;
+    engine.close().await.unwrap();
 }

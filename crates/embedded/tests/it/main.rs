@@ -37,7 +37,7 @@ impl Fixture {
 
     /// Closes the engine and opens the folder again.
     async fn reopened(self) -> Self {
-        self.engine.close().await;
+        self.engine.close().await.unwrap();
         let engine = Engine::open(self.folder.path(), self.clock.clone(), entropy()).unwrap();
         Self { engine, ..self }
     }

@@ -62,8 +62,13 @@ impl Session {
     pub(super) async fn follow(&mut self, open: &mut Open) -> Result<Ended, PortError> {
         let (sends, mut sent) = mpsc::channel(SENDS_MAX);
         let now = Instant::now();
-        let mut run =
-            Run { connected: false, over: None, sends, look_at: now + LOOK_INTERVAL, heard_at: now + HEARD_INTERVAL };
+        let mut run = Run {
+            connected: false,
+            over: None,
+            sends,
+            look_at: now + LOOK_INTERVAL,
+            heard_at: now + HEARD_INTERVAL,
+        };
         loop {
             let grace = self.dropped_at.filter(|_| !run.connected).map(|at| at + self.shared.settings.grace);
             let wake = [Some(run.look_at), self.outbox.wake_at().filter(|_| run.connected), grace]
@@ -140,7 +145,11 @@ impl Session {
     }
 
     /// Sends what may go next, each in a task of its own: encrypting a first message asks the network for keys.
-    async fn pump(&mut self, connection: &Arc<Connection>, sends: &mpsc::Sender<SendResult>) -> Result<(), PortError> {
+    async fn pump(
+        &mut self,
+        connection: &Arc<Connection>,
+        sends: &mpsc::Sender<SendResult>,
+    ) -> Result<(), PortError> {
         if self.outbox.wants_more() {
             self.read_outbox_on().await?;
         }
@@ -157,7 +166,7 @@ impl Session {
                             message_secret,
                         };
                         connection.send(message).await
-                    }
+                    },
                     None => Err(SendError::Invalid("the message secret is not 32 bytes".to_owned())),
                 };
                 let _ = sends.send(SendResult { whatsapp_id, result }).await;
@@ -168,12 +177,12 @@ impl Session {
 
     async fn on_send_result(&mut self, SendResult { whatsapp_id, result }: SendResult) {
         match result {
-            Ok(()) => {}
+            Ok(()) => {},
             Err(SendError::Invalid(reason)) => self.refused(&whatsapp_id, "invalid_message", reason).await,
             Err(error @ (SendError::NotConnected | SendError::Failed(_))) => {
                 tracing::debug!(session = %self.id, %error, "a send is tried again");
                 self.outbox.not_sent(&whatsapp_id, Instant::now());
-            }
+            },
         }
     }
 
@@ -207,28 +216,35 @@ impl Session {
             E::ServerAck { whatsapp_id, error: Some(code), .. } => {
                 let detail = format!("WhatsApp refused the message with code {code}.");
                 self.refused(&whatsapp_id, "rejected_by_whatsapp", detail).await;
-            }
+            },
             E::Receipt { whatsapp_ids, chat, from, step, at } => {
                 for id in whatsapp_ids {
                     self.on_receipt(id, &chat, &from, step, at).await;
                 }
-            }
+            },
             E::PasskeyRequired { .. } => self.live.say(SessionStatus::PasskeyRequired, None, None).await,
             E::PairError { reason } => tracing::warn!(session = %self.id, reason, "pairing failed"),
             E::PhoneUnsupported => tracing::warn!(session = %self.id, "the phone cannot link devices"),
             E::InboundLost { reason, .. } => {
                 tracing::error!(session = %self.id, reason, "a message of a channel was lost");
-            }
+            },
             E::QrExhausted => run.over = Some((SessionStatus::Stopped, Some("qr_exhausted".to_owned()))),
-            E::LoggedOut { reason } => run.over = Some((SessionStatus::LoggedOut, Some(logout_reason(&reason)))),
+            E::LoggedOut { reason } => {
+                run.over = Some((SessionStatus::LoggedOut, Some(logout_reason(&reason))))
+            },
             E::Replaced => run.over = Some((SessionStatus::Failed, Some("replaced".to_owned()))),
-            E::ClientOutdated => run.over = Some((SessionStatus::ClientOutdated, Some("client_outdated".to_owned()))),
+            E::ClientOutdated => {
+                run.over = Some((SessionStatus::ClientOutdated, Some("client_outdated".to_owned())))
+            },
             E::Restricted { until, code, .. } => {
-                run.over = Some((SessionStatus::Restricted, Some(format!("restricted_{code}_until_{until}"))));
-            }
+                run.over =
+                    Some((SessionStatus::Restricted, Some(format!("restricted_{code}_until_{until}"))));
+            },
             E::Overflow { limit } => tracing::error!(session = %self.id, limit, "too many events waited"),
-            E::Poisoned { reason } => tracing::error!(session = %self.id, %reason, "the Signal state is poisoned"),
-            E::Undecryptable { .. } | E::NameChanged { .. } => {}
+            E::Poisoned { reason } => {
+                tracing::error!(session = %self.id, %reason, "the Signal state is poisoned")
+            },
+            E::Undecryptable { .. } | E::NameChanged { .. } => {},
             E::Disconnected { reason } => return Ok(Some(self.on_disconnected(reason, run))),
         }
         Ok(None)
@@ -243,14 +259,18 @@ impl Session {
             (Disconnect::Transient(reason), None) => Ended::Dropped(reason),
             (_, Some((status, reason))) => Ended::Over(status, reason),
             (Disconnect::Permanent(cause), None) => match cause {
-                PermanentCause::LoggedOut => Ended::Over(SessionStatus::LoggedOut, Some("unlinked".to_owned())),
-                PermanentCause::QrExhausted => Ended::Over(SessionStatus::Stopped, Some("qr_exhausted".to_owned())),
+                PermanentCause::LoggedOut => {
+                    Ended::Over(SessionStatus::LoggedOut, Some("unlinked".to_owned()))
+                },
+                PermanentCause::QrExhausted => {
+                    Ended::Over(SessionStatus::Stopped, Some("qr_exhausted".to_owned()))
+                },
                 PermanentCause::Replaced => Ended::Over(SessionStatus::Failed, Some("replaced".to_owned())),
                 PermanentCause::ClientOutdated => Ended::Over(SessionStatus::ClientOutdated, None),
                 PermanentCause::Restricted => Ended::Over(SessionStatus::Restricted, None),
                 PermanentCause::Refused(reason) => {
                     Ended::Over(SessionStatus::Failed, Some(format!("refused: {reason}")))
-                }
+                },
                 PermanentCause::Overflow | PermanentCause::Poisoned | PermanentCause::Closed => Ended::Reopen,
             },
         }
@@ -297,8 +317,12 @@ impl Session {
             Step::Played => ReceiptStep::Played,
         };
         let receipt = RecordReceipt { step, recipient: from.clone(), at };
-        let outcome =
-            Outcome::Receipt { session: self.id, whatsapp_id: whatsapp_id.clone(), chat: chat.clone(), receipt };
+        let outcome = Outcome::Receipt {
+            session: self.id,
+            whatsapp_id: whatsapp_id.clone(),
+            chat: chat.clone(),
+            receipt,
+        };
         self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
     }
 }

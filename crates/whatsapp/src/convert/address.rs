@@ -65,9 +65,12 @@ mod tests {
 
     #[test]
     fn addresses_go_there_and_back() {
-        for text in
-            ["15550001111@s.whatsapp.net", "900000000000001@lid", "120363000000000001@g.us", "120363@newsletter"]
-        {
+        for text in [
+            "15550001111@s.whatsapp.net",
+            "900000000000001@lid",
+            "120363000000000001@g.us",
+            "120363@newsletter",
+        ] {
             let jid = Jid::parse(text).unwrap();
             assert_eq!(from_library(&to_library(&jid)), Some(jid));
         }

@@ -75,10 +75,12 @@ fn protocol_content(protocol: &wa::message::ProtocolMessage) -> Option<Content> 
 pub(crate) fn to_proto(content: &Content) -> Result<wa::Message, SendError> {
     match content {
         // The official clients write plain text like this, and use extendedTextMessage where there is more than text.
-        Content::Text { text, .. } => Ok(wa::Message { conversation: Some(text.0.clone()), ..Default::default() }),
+        Content::Text { text, .. } => {
+            Ok(wa::Message { conversation: Some(text.0.clone()), ..Default::default() })
+        },
         Content::Unsupported { raw_type } => {
             Err(SendError::Invalid(format!("content of the kind {raw_type} can be received and not sent")))
-        }
+        },
     }
 }
 
@@ -119,7 +121,8 @@ mod tests {
     fn wrappers_are_looked_through() {
         let view_once = wa::Message { view_once_message: wrap(text("once")), ..Default::default() };
         let ephemeral = wa::Message { ephemeral_message: wrap(view_once), ..Default::default() };
-        let own = wa::message::DeviceSentMessage { message: MessageField::some(ephemeral), ..Default::default() };
+        let own =
+            wa::message::DeviceSentMessage { message: MessageField::some(ephemeral), ..Default::default() };
         let message = wa::Message { device_sent_message: MessageField::some(own), ..Default::default() };
         assert_eq!(from_proto(&message).unwrap().text(), Some("once"));
     }
@@ -127,7 +130,10 @@ mod tests {
     #[test]
     fn what_has_no_kind_here_is_named_after_its_field() {
         let image = MessageField::some(wa::message::ImageMessage::default());
-        assert_eq!(raw_type(&wa::Message { image_message: image, ..Default::default() }).unwrap(), "imageMessage");
+        assert_eq!(
+            raw_type(&wa::Message { image_message: image, ..Default::default() }).unwrap(),
+            "imageMessage"
+        );
         let reaction = MessageField::some(wa::message::ReactionMessage::default());
         let message = wa::Message { reaction_message: reaction, ..Default::default() };
         assert_eq!(raw_type(&message).unwrap(), "reactionMessage");

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use wacore::store::error::{Result, StoreError};
 use waxwing_app::ports::Clock;
 use waxwing_domain::Timestamp;
-use wacore::store::error::{Result, StoreError};
 
 use super::kind::Kind;
 use super::tables::Tables;

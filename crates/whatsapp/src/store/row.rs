@@ -1,6 +1,6 @@
 //! Rows as the engine sees them: where they stand, and sealed.
 
-use waxwing_app::ports::{Key, PortError, Row, SecretBox, Sealed};
+use waxwing_app::ports::{Key, PortError, Row, Sealed, SecretBox};
 use waxwing_domain::{AccountId, SessionId};
 
 use super::kind::{Kind, sort_key};
@@ -35,7 +35,12 @@ impl Owner {
     }
 
     /// The row of a change that has a value.
-    pub(crate) async fn seal(self, secrets: &dyn SecretBox, change: &Change, value: &[u8]) -> Result<Row, PortError> {
+    pub(crate) async fn seal(
+        self,
+        secrets: &dyn SecretBox,
+        change: &Change,
+        value: &[u8],
+    ) -> Result<Row, PortError> {
         let key = self.key(change.kind, &change.key);
         let sealed = secrets.seal(self.account, self.associated(&key.sort).as_bytes(), value).await?;
         Ok(Row { key, value: pack(&sealed), version: 0, indexes: Vec::new(), expires_at: change.expires_at })

@@ -109,7 +109,13 @@ impl Tables {
     }
 
     /// Puts a row that becomes durable in or before the next durable write that follows.
-    pub(crate) fn put_waiting(&mut self, kind: Kind, key: &str, value: Box<[u8]>, expires_at: Option<Timestamp>) {
+    pub(crate) fn put_waiting(
+        &mut self,
+        kind: Kind,
+        key: &str,
+        value: Box<[u8]>,
+        expires_at: Option<Timestamp>,
+    ) {
         self.load(kind, key, value.clone());
         let change = Change { kind, key: key.into(), value: Some(value), expires_at };
         self.waiting.insert((kind, key.into()), change);

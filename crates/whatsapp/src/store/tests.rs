@@ -9,10 +9,10 @@ use wacore::store::traits::{
 use waxwing_app::ports::Write;
 use waxwing_domain::{AccountId, Lid, PhoneNumber, SessionId};
 
-use crate::doubles::{MemoryRecords, PlainBox, TestClock};
 use super::kind::Kind;
 use super::tables::Tables;
 use super::{Durability, Poison, SignalBackend, SignalState, StateError};
+use crate::doubles::{MemoryRecords, PlainBox, TestClock};
 
 async fn open(records: &Arc<MemoryRecords>, epoch: u64) -> Result<SignalState, StateError> {
     let (account, session) = (AccountId::new(1, [1; 10]), SessionId::new(1, [2; 10]));
@@ -52,7 +52,8 @@ async fn fill(store: &SignalBackend) {
         message_ts: 4,
     };
     store.put_msg_secrets(vec![secret]).await.unwrap();
-    let macs = [wacore::appstate::processor::AppStateMutationMAC { index_mac: vec![1; 32], value_mac: vec![2; 32] }];
+    let macs =
+        [wacore::appstate::processor::AppStateMutationMAC { index_mac: vec![1; 32], value_mac: vec![2; 32] }];
     store.put_mutation_macs("regular", 1, &macs).await.unwrap();
     store.touch_tc_token_sender_timestamp("a@lid", 10).await.unwrap();
     store.store_pending_inbound("c", "s", "p", b"pending").await.unwrap();
@@ -117,7 +118,8 @@ async fn calls_become_durable_in_their_order() {
     });
     futures::future::join_all(calls).await;
     let writes = records.writes();
-    let order: Vec<&str> = writes.iter().flat_map(|write| touched(write)).filter(|key| *key != "0header").collect();
+    let order: Vec<&str> =
+        writes.iter().flat_map(|write| touched(write)).filter(|key| *key != "0header").collect();
     assert_eq!(order, called.into_inner().unwrap());
     assert!(writes.len() < 100, "calls that queue up share a write: {} writes", writes.len());
     for write in &writes[1..] {

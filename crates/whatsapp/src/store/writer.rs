@@ -47,7 +47,8 @@ struct Batch {
 
 impl Batch {
     fn has_room(&self, change: &Change) -> bool {
-        let fits = self.changes.len() < ROWS_MAX || self.places.contains_key(&(change.kind, change.key.clone()));
+        let fits =
+            self.changes.len() < ROWS_MAX || self.places.contains_key(&(change.kind, change.key.clone()));
         fits && (self.changes.is_empty() || self.bytes + size(change) <= BYTES_MAX)
     }
 
@@ -58,7 +59,7 @@ impl Batch {
             std::collections::hash_map::Entry::Vacant(place) => {
                 place.insert(self.changes.len());
                 self.changes.push(change);
-            }
+            },
         }
     }
 }
@@ -109,7 +110,7 @@ async fn write(target: &Target, batch: &mut Batch, store: &Weak<Store>) -> bool 
                 let _ = waiting.send(());
             }
             true
-        }
+        },
         Ok(()) => false,
         Err(error) => {
             store.poison_with(match error {
@@ -117,7 +118,7 @@ async fn write(target: &Target, batch: &mut Batch, store: &Weak<Store>) -> bool 
                 other => Poison::WriteFailed(other.to_string()),
             });
             false
-        }
+        },
     }
 }
 
@@ -129,7 +130,7 @@ impl Target {
             writes.push(match &change.value {
                 Some(value) => {
                     Write::Put(self.owner.seal(self.secrets.as_ref(), change, value).await?, Guard::Always)
-                }
+                },
                 None => Write::Delete(self.owner.key(change.kind, &change.key), Guard::Always),
             });
         }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use waxwing_app::ports::{
-    Clock, Consistency, Entropy, Guard, Key, KeyedHash, PortError, Query, Records, Row, Sealed, SecretBox, Write,
+    Clock, Consistency, Entropy, Guard, Key, KeyedHash, PortError, Query, Records, Row, Sealed, SecretBox,
+    Write,
 };
 use waxwing_domain::{AccountId, Timestamp};
 
@@ -47,7 +48,11 @@ impl MemoryRecords {
     /// Puts the value of one row of the partition under another key.
     pub fn swap_values_of(&self, from: &str, to: &str) {
         let mut rows = self.rows.lock().unwrap();
-        let (place, mut row) = rows.iter().find(|((_, sort), _)| sort == from).map(|(at, row)| (at.clone(), row.clone())).unwrap();
+        let (place, mut row) = rows
+            .iter()
+            .find(|((_, sort), _)| sort == from)
+            .map(|(at, row)| (at.clone(), row.clone()))
+            .unwrap();
         row.key.sort = to.to_owned();
         rows.insert((place.0, to.to_owned()), row);
     }
@@ -66,11 +71,11 @@ impl MemoryRecords {
         match write {
             Write::Put(row, _) => {
                 rows.insert((row.key.partition.clone(), row.key.sort.clone()), row.clone());
-            }
+            },
             Write::Delete(key, _) => {
                 rows.remove(&(key.partition.clone(), key.sort.clone()));
-            }
-            Write::Check(..) => {}
+            },
+            Write::Check(..) => {},
         }
     }
 
@@ -139,13 +144,23 @@ pub struct PlainBox;
 
 #[async_trait]
 impl SecretBox for PlainBox {
-    async fn seal(&self, account: AccountId, associated: &[u8], plaintext: &[u8]) -> Result<Sealed, PortError> {
+    async fn seal(
+        &self,
+        account: AccountId,
+        associated: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Sealed, PortError> {
         let mut bytes = self.keyed_hash(&account.to_string(), associated).to_vec();
         bytes.extend(plaintext.iter().map(|byte| !byte));
         Ok(Sealed { key_id: "test-key".to_owned(), bytes })
     }
 
-    async fn open(&self, account: AccountId, associated: &[u8], sealed: &Sealed) -> Result<Vec<u8>, PortError> {
+    async fn open(
+        &self,
+        account: AccountId,
+        associated: &[u8],
+        sealed: &Sealed,
+    ) -> Result<Vec<u8>, PortError> {
         let (tag, bytes) = sealed.bytes.split_at(32);
         if tag != self.keyed_hash(&account.to_string(), associated) {
             return Err(PortError::Corrupt("sealed for another row".to_owned()));

@@ -20,13 +20,13 @@ async fn a_text_goes_out_and_its_steps_come_back() {
             match event {
                 ConnectionEvent::ServerAck { whatsapp_id, error: None, .. } => {
                     acked |= *whatsapp_id == message.whatsapp_id;
-                }
+                },
                 ConnectionEvent::Receipt { whatsapp_ids, chat, from, step, .. } => {
                     assert_eq!(whatsapp_ids, std::slice::from_ref(&message.whatsapp_id));
                     assert_eq!((&chat.jid, &from.jid), (&jid(CONTACT), &jid(CONTACT)));
                     steps.push(*step);
-                }
-                _ => {}
+                },
+                _ => {},
             }
             (acked && steps.contains(&ReceiptStep::Read)).then_some(())
         })

@@ -62,6 +62,11 @@ impl Sink {
         self.hanging.send_replace(true);
     }
 
+    /// Commits return again.
+    pub fn go_on(&self) {
+        self.hanging.send_replace(false);
+    }
+
     pub fn committed(&self) -> Vec<InboundMessage> {
         self.committed.borrow().clone()
     }
@@ -79,7 +84,9 @@ impl Sink {
 
     /// Returns when a commit was tried so often.
     pub async fn was_tried(&self, times: usize) {
-        within("an attempt to commit", self.attempts.subscribe().wait_for(|tried| *tried >= times)).await.unwrap();
+        within("an attempt to commit", self.attempts.subscribe().wait_for(|tried| *tried >= times))
+            .await
+            .unwrap();
     }
 }
 
@@ -88,12 +95,15 @@ impl InboundSink for Sink {
     async fn commit(&self, message: InboundMessage) -> Result<(), InboundError> {
         self.attempts.send_modify(|attempts| *attempts += 1);
         self.hanging.subscribe().wait_for(|hanging| !hanging).await.unwrap();
-        let failed = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let failed =
+            self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if failed.is_ok() {
             return Err(InboundError("the test says no".to_owned()));
         }
         self.committed.send_modify(|all| {
-            let known = all.iter().any(|known| known.whatsapp_id == message.whatsapp_id && known.from == message.from);
+            let known = all
+                .iter()
+                .any(|known| known.whatsapp_id == message.whatsapp_id && known.from == message.from);
             if !known {
                 all.push(message);
             }
@@ -133,7 +143,10 @@ pub fn account() -> AccountId {
 }
 
 pub fn settings() -> SessionSettings {
-    SessionSettings { push_name: Some("Waxwing".to_owned()), ..SessionSettings::new(NETWORK, "Waxwing tests") }
+    SessionSettings {
+        push_name: Some("Waxwing".to_owned()),
+        ..SessionSettings::new(NETWORK, "Waxwing tests")
+    }
 }
 
 pub fn text(text: &str) -> Content {
@@ -160,7 +173,13 @@ impl World {
         let path = network.info().await.unwrap().ws_path;
         let endpoints = Arc::new(FixedEndpoint(Mutex::new(format!("ws://{address}{path}"))));
         let connector = Connector::new(endpoints, Arc::new(TestClock::default())).unwrap();
-        Self { network, connector, records: MemoryRecords::shared(), entropy: Counter::default(), _sandbox: sandbox }
+        Self {
+            network,
+            connector,
+            records: MemoryRecords::shared(),
+            entropy: Counter::default(),
+            _sandbox: sandbox,
+        }
     }
 
     pub fn phone(&self, number: &str) -> PhoneHandle {

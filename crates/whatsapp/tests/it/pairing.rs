@@ -71,7 +71,9 @@ async fn we_unlink_the_session() {
     let mut session = world.paired().await;
     assert_eq!(world.phone(OWNER).companions().await.unwrap().len(), 1);
     session.connection.logout().await;
-    session.until("the logout", |event| matches!(event, ConnectionEvent::LoggedOut { .. }).then_some(())).await;
+    session
+        .until("the logout", |event| matches!(event, ConnectionEvent::LoggedOut { .. }).then_some(()))
+        .await;
     assert!(world.phone(OWNER).companions().await.unwrap().is_empty());
 }
 
@@ -91,7 +93,9 @@ async fn whatsapp_refuses_an_outdated_client_and_a_restricted_account() {
     world.fault("client_outdated").await;
     assert!(session.disconnected().await.is_transient());
     session.connection.connect().unwrap();
-    session.until("the refusal", |event| matches!(event, ConnectionEvent::ClientOutdated).then_some(())).await;
+    session
+        .until("the refusal", |event| matches!(event, ConnectionEvent::ClientOutdated).then_some(()))
+        .await;
     assert_eq!(session.disconnected().await, Disconnect::Permanent(PermanentCause::ClientOutdated));
     session.connection.close().await;
 
@@ -100,7 +104,9 @@ async fn whatsapp_refuses_an_outdated_client_and_a_restricted_account() {
     world.fault("restrict").await;
     assert!(session.disconnected().await.is_transient());
     session.connection.connect().unwrap();
-    session.until("the restriction", |event| matches!(event, ConnectionEvent::Restricted { .. }).then_some(())).await;
+    session
+        .until("the restriction", |event| matches!(event, ConnectionEvent::Restricted { .. }).then_some(()))
+        .await;
     assert_eq!(session.disconnected().await, Disconnect::Permanent(PermanentCause::Restricted));
 }
 
@@ -128,7 +134,9 @@ async fn a_full_disk_ends_the_session_without_a_flush() {
     let mut session = world.paired().await;
     world.records.set_broken(true);
     let _ = session.connection.send(world.message(crate::network::CONTACT, "on a full disk")).await;
-    session.until("the poison", |event| matches!(event, ConnectionEvent::Poisoned { .. }).then_some(())).await;
+    session
+        .until("the poison", |event| matches!(event, ConnectionEvent::Poisoned { .. }).then_some(()))
+        .await;
     assert_eq!(session.connection.connect(), Err(ConnectError::Closed));
 
     world.records.set_broken(false);
@@ -165,6 +173,7 @@ async fn a_session_of_the_other_network_is_refused() {
     let world = World::new().await;
     let settings = SessionSettings::new(Network::Whatsapp, "live");
     let state = world.state(1).await;
-    let opened = world.connector.open(state, settings, std::sync::Arc::<crate::network::Sink>::default()).await;
+    let opened =
+        world.connector.open(state, settings, std::sync::Arc::<crate::network::Sink>::default()).await;
     assert!(matches!(opened, Err(OpenError::WrongNetwork { .. })));
 }

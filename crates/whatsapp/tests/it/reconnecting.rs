@@ -1,8 +1,10 @@
 //! Lost sockets and killed processes.
 
-use waxwing_whatsapp::ConnectionEvent;
+use std::time::Duration;
 
-use crate::network::{CONTACT, OWNER, World, jid};
+use waxwing_whatsapp::{ConnectionEvent, SessionSettings};
+
+use crate::network::{CONTACT, OWNER, World, jid, settings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_socket_ends_the_run_and_the_caller_connects_again() {
@@ -93,4 +95,27 @@ async fn a_closed_session_opens_again_where_it_stopped() {
     session.connection.send(message.clone()).await.unwrap();
     assert_eq!(session.ack(&message.whatsapp_id).await, None);
     assert_eq!(world.inbox(CONTACT, 2).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_stays_down_drops_the_connection_and_gets_everything_once_later() {
+    let world = World::new().await;
+    world.paired().await.connection.close().await;
+    let settings = SessionSettings { commit_budget: Duration::from_millis(500), ..settings() };
+    let mut session = world.open_with(2, settings, Default::default()).await;
+    session.connected().await;
+    session.sink.hang();
+    for number in 0..3 {
+        world.phone(CONTACT).send_text(OWNER, &format!("text {number}")).await.unwrap();
+    }
+    assert!(session.disconnected().await.is_transient());
+    assert!(session.sink.texts().is_empty());
+
+    session.sink.go_on();
+    session.connection.connect().unwrap();
+    session.connected().await;
+    session.sink.has(3).await;
+    world.phone(CONTACT).send_text(OWNER, "later").await.unwrap();
+    session.sink.has(4).await;
+    assert_eq!(session.sink.texts(), ["text 0", "text 1", "text 2", "later"]);
 }

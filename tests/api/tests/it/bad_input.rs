@@ -13,7 +13,11 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 fn is_problem(answer: &waxwing_tests_api::Answer, status: u16, code: &str) -> Result<()> {
     ensure!(answer.status == status && answer.body["code"] == code, "expected {status} {code}: {answer:?}");
     ensure!(answer.headers["content-type"] == "application/problem+json", "{answer:?}");
-    ensure!(answer.body["status"] == status && answer.body["type"].is_string() && answer.body["title"].is_string());
+    ensure!(
+        answer.body["status"] == status
+            && answer.body["type"].is_string()
+            && answer.body["title"].is_string()
+    );
     let id = answer.headers["x-request-id"].to_str()?;
     ensure!(id.starts_with("req_") && answer.body["request_id"] == id, "{answer:?}");
     Ok(())
@@ -43,7 +47,11 @@ async fn wrong_bodies_are_refused_and_the_field_is_named() -> Result<()> {
     names(&raw(&[JSON], None).await?, "")?;
     names(&raw(&[JSON], Some(b"{\"session_id\":".to_vec())).await?, "")?;
     names(&raw(&[JSON], Some(b"[]".to_vec())).await?, "")?;
-    is_problem(&raw(&[("content-type", "text/plain")], Some(b"{}".to_vec())).await?, 415, "unsupported_media_type")?;
+    is_problem(
+        &raw(&[("content-type", "text/plain")], Some(b"{}".to_vec())).await?,
+        415,
+        "unsupported_media_type",
+    )?;
     names(&body(&|body| body["colour"] = json!("red")).await?, "/colour")?;
     names(&body(&|body| body["text"] = json!(7)).await?, "/text")?;
     names(&body(&|body| body["type"] = json!("carrier_pigeon")).await?, "/type")?;
@@ -56,7 +64,11 @@ async fn wrong_bodies_are_refused_and_the_field_is_named() -> Result<()> {
     names(&body(&|body| body["session_id"] = json!("shop")).await?, "/session_id")?;
     names(&body(&|body| body["expires_at"] = json!("2001-01-01T00:00:00Z")).await?, "/expires_at")?;
     names(&body(&|body| body["metadata"] = json!({ "x": "y".repeat(5_000) })).await?, "/metadata")?;
-    is_problem(&body(&|body| body["session_id"] = json!("ses_00000000000000000000000000")).await?, 404, "not_found")?;
+    is_problem(
+        &body(&|body| body["session_id"] = json!("ses_00000000000000000000000000")).await?,
+        404,
+        "not_found",
+    )?;
     let big = vec![b' '; 50 * 1_024 * 1_024];
     is_problem(&raw(&[JSON], Some(big)).await?, 413, "payload_too_large")?;
 
@@ -71,11 +83,25 @@ async fn wrong_bodies_are_refused_and_the_field_is_named() -> Result<()> {
     is_problem(&client.get("/nowhere").await?, 404, "not_found")?;
     is_problem(&client.put("/messages", json!({})).await?, 405, "method_not_allowed")?;
 
-    for url in ["http://10.0.0.1/", "http://169.254.169.254/latest", "http://[fe80::1]/", "ftp://example.com/", "nowhere"] {
+    for url in [
+        "http://10.0.0.1/",
+        "http://169.254.169.254/latest",
+        "http://[fe80::1]/",
+        "ftp://example.com/",
+        "nowhere",
+    ] {
         names(&client.post("/webhooks", json!({ "url": url, "events": ["*"] })).await?, "/url")?;
     }
-    names(&client.post("/webhooks", json!({ "url": "https://example.com", "events": ["message.recieved"] })).await?, "/events")?;
-    names(&client.post_with("/messages", &[("idempotency-key", "with space")], json!({})).await?, "/header/Idempotency-Key")?;
+    names(
+        &client
+            .post("/webhooks", json!({ "url": "https://example.com", "events": ["message.recieved"] }))
+            .await?,
+        "/events",
+    )?;
+    names(
+        &client.post_with("/messages", &[("idempotency-key", "with space")], json!({})).await?,
+        "/header/Idempotency-Key",
+    )?;
 
     let listed = client.all("/messages").await?;
     ensure!(listed.len() == 1, "only the one valid message is there: {}", listed.len());
@@ -88,20 +114,40 @@ async fn who_may_not_is_told_so_before_the_body_is_looked_at() -> Result<()> {
     let waxwing = Waxwing::start(folder.path()).await?;
     let client = waxwing.client()?;
     let garbage = || Some(b"not json".to_vec());
-    let refused = client.raw(Method::POST, "/api/v1/messages", &[("authorization", "Bearer nothing")], garbage()).await?;
+    let refused = client
+        .raw(Method::POST, "/api/v1/messages", &[("authorization", "Bearer nothing")], garbage())
+        .await?;
     is_problem(&refused, 401, "unauthorized")?;
     let key = &waxwing.credentials.api_key;
-    for wrong in [format!("{key}x"), key[..key.len() - 1].to_owned(), key.replace("wx_test_", "wx_live_"), "wx_test_".to_owned(), "é".to_owned()] {
-        ensure!(client.with_key(&wrong).get("/sessions").await.map_or(true, |answer| answer.status == 401), "{wrong}");
+    for wrong in [
+        format!("{key}x"),
+        key[..key.len() - 1].to_owned(),
+        key.replace("wx_test_", "wx_live_"),
+        "wx_test_".to_owned(),
+        "é".to_owned(),
+    ] {
+        ensure!(
+            client.with_key(&wrong).get("/sessions").await.map_or(true, |answer| answer.status == 401),
+            "{wrong}"
+        );
     }
-    let by_header = client.raw(Method::GET, "/api/v1/sessions", &[("authorization", "Basic x"), ("x-api-key", key)], None).await?;
+    let by_header = client
+        .raw(Method::GET, "/api/v1/sessions", &[("authorization", "Basic x"), ("x-api-key", key)], None)
+        .await?;
     ensure!(by_header.status == 200, "{by_header:?}");
 
     // A flood of bad keys is refused one by one, and the good one still works.
     let bad = client.with_key("wx_test_aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
     let mut refusals = 0;
     for _ in 0..100 {
-        let requests: Vec<_> = (0..100).map(|_| tokio::spawn({ let bad = bad.clone(); async move { bad.get("/sessions").await } })).collect();
+        let requests: Vec<_> = (0..100)
+            .map(|_| {
+                tokio::spawn({
+                    let bad = bad.clone();
+                    async move { bad.get("/sessions").await }
+                })
+            })
+            .collect();
         for request in requests {
             refusals += usize::from(request.await??.status == 401);
         }
@@ -118,7 +164,9 @@ async fn another_account_sees_nothing_of_ours() -> Result<()> {
     let client = waxwing.client()?;
     let made = client.post("/sessions", json!({ "name": "shop", "start": false })).await?;
     let session = made.body["id"].as_str().context("an id")?;
-    let sent = client.post("/messages", json!({ "session_id": session, "to": FRIEND, "type": "text", "text": "ours" })).await?;
+    let sent = client
+        .post("/messages", json!({ "session_id": session, "to": FRIEND, "type": "text", "text": "ours" }))
+        .await?;
     let message = sent.body["id"].as_str().context("an id")?;
     let hook = client.post("/webhooks", json!({ "url": "http://127.0.0.1:9/", "events": ["*"] })).await?;
     let hook = hook.body["id"].as_str().context("an id")?;
@@ -133,18 +181,28 @@ async fn another_account_sees_nothing_of_ours() -> Result<()> {
     let other: Client = client.with_key(made["api_key"].as_str().context("a key")?);
     ensure!(made["account_id"] != waxwing.credentials.account_id);
 
-    for path in [format!("/sessions/{session}"), format!("/sessions/{session}/qr"), format!("/messages/{message}"),
-        format!("/messages/{message}/timeline"), format!("/webhooks/{hook}"), format!("/messages?session_id={session}"),
-        format!("/sandbox/phones/{FRIEND}/inbox")] {
+    for path in [
+        format!("/sessions/{session}"),
+        format!("/sessions/{session}/qr"),
+        format!("/messages/{message}"),
+        format!("/messages/{message}/timeline"),
+        format!("/webhooks/{hook}"),
+        format!("/messages?session_id={session}"),
+        format!("/sandbox/phones/{FRIEND}/inbox"),
+    ] {
         let answer = other.get(&path).await?;
         ensure!(answer.status == 404, "{path}: {answer:?}");
     }
     for action in ["start", "stop", "restart", "logout"] {
-        let answer = other.raw(Method::POST, &format!("/api/v1/sessions/{session}/{action}"), &[], None).await?;
+        let answer =
+            other.raw(Method::POST, &format!("/api/v1/sessions/{session}/{action}"), &[], None).await?;
         ensure!(answer.status == 404, "{action}: {answer:?}");
     }
     for path in [format!("/sessions/{session}"), format!("/webhooks/{hook}")] {
-        ensure!(other.raw(Method::DELETE, &format!("/api/v1{path}"), &[], None).await?.status == 404, "{path}");
+        ensure!(
+            other.raw(Method::DELETE, &format!("/api/v1{path}"), &[], None).await?.status == 404,
+            "{path}"
+        );
     }
     let foreign = json!({ "session_id": session, "to": FRIEND, "type": "text", "text": "theirs" });
     is_problem(&other.post("/messages", foreign).await?, 404, "not_found")?;
@@ -168,7 +226,10 @@ async fn another_account_sees_nothing_of_ours() -> Result<()> {
 async fn a_second_process_on_the_same_folder_is_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let waxwing = Waxwing::start(folder.path()).await?;
-    let second = Command::new(binary()?).args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path()).output()?;
+    let second = Command::new(binary()?)
+        .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path())
+        .output()?;
     let text = String::from_utf8_lossy(&second.stderr).into_owned();
     ensure!(!second.status.success() && text.contains(&waxwing.pid().to_string()), "{text}");
     ensure!(waxwing.client()?.is_ready().await);
@@ -183,7 +244,10 @@ async fn a_damaged_database_is_refused_with_its_name() -> Result<()> {
     let mut bytes = std::fs::read(&file)?;
     bytes.iter_mut().skip(16).take(4_000).for_each(|byte| *byte = 0xA5);
     std::fs::write(&file, bytes)?;
-    let output = Command::new(binary()?).args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path()).output()?;
+    let output = Command::new(binary()?)
+        .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path())
+        .output()?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(!output.status.success() && text.contains("waxwing.db"), "{text}");
     Ok(())
@@ -214,7 +278,10 @@ async fn on_a_full_disk_nothing_is_half_done_and_reading_goes_on() -> Result<()>
     }
     is_problem(&last, 503, "unavailable")?;
     for id in &accepted {
-        ensure!(client.get(&format!("/messages/{id}")).await?.status == 200, "{id} was accepted and is there");
+        ensure!(
+            client.get(&format!("/messages/{id}")).await?.status == 200,
+            "{id} was accepted and is there"
+        );
     }
     waxwing.kill()?;
     // With room again, everything that was accepted is there and the projections catch up.

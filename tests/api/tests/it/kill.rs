@@ -29,16 +29,20 @@ async fn insist(place: &Place, path: &str, key: &str, body: &Value) -> Result<Va
         let client = place.borrow().clone();
         match client.post_with(path, &[("idempotency-key", key)], body.clone()).await {
             Ok(answer) if answer.status == 202 => return Ok(answer.body),
-            Ok(answer) if answer.status >= 500 => {}
+            Ok(answer) if answer.status >= 500 => {},
             Ok(answer) => anyhow::bail!("{path}: {answer:?}"),
-            Err(_) => {}
+            Err(_) => {},
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 /// Messages to the friends in turn, one after the other. What was accepted, by friend, in order.
-async fn send_all(place: Place, session: String, done: Arc<AtomicUsize>) -> Result<HashMap<String, Vec<(String, String)>>> {
+async fn send_all(
+    place: Place,
+    session: String,
+    done: Arc<AtomicUsize>,
+) -> Result<HashMap<String, Vec<(String, String)>>> {
     let mut accepted: HashMap<String, Vec<(String, String)>> = HashMap::new();
     for number in 0..OUT {
         let friend = FRIENDS[number % FRIENDS.len()];
@@ -58,7 +62,9 @@ async fn receive_all(place: Place, done: Arc<AtomicUsize>) -> Result<BTreeSet<St
     for number in 0..IN {
         let friend = FRIENDS[number % FRIENDS.len()];
         let body = json!({ "to": OWNER, "type": "text", "text": format!("in {number}") });
-        let answer = insist(&place, &format!("/sandbox/phones/{friend}/messages"), &format!("in-{number}"), &body).await?;
+        let answer =
+            insist(&place, &format!("/sandbox/phones/{friend}/messages"), &format!("in-{number}"), &body)
+                .await?;
         sent.insert(answer["whatsapp_id"].as_str().context("an id")?.to_owned());
         done.fetch_add(1, Ordering::Relaxed);
     }
@@ -71,7 +77,8 @@ async fn ten_kills_lose_nothing_and_do_nothing_twice() -> Result<()> {
     let mut waxwing = Waxwing::start(folder.path()).await?;
     let client = waxwing.client()?;
     let receiver = Receiver::start().await?;
-    let hook = client.post("/webhooks", json!({ "url": receiver.url(), "events": ["message.received"] })).await?;
+    let hook =
+        client.post("/webhooks", json!({ "url": receiver.url(), "events": ["message.received"] })).await?;
     receiver.expect_secret(hook.body["secret"].as_str().context("a secret")?);
     for friend in FRIENDS {
         client.make_phone(friend).await?;
@@ -86,7 +93,8 @@ async fn ten_kills_lose_nothing_and_do_nothing_twice() -> Result<()> {
     // Each kill falls at its own point of the traffic, so that a fast machine is killed in the midst of it, too.
     for kill in 0..KILLS {
         let threshold = (OUT + IN) * kill / KILLS + 7 * kill % 13;
-        eventually("traffic", || async { Ok((done.load(Ordering::Relaxed) >= threshold).then_some(())) }).await?;
+        eventually("traffic", || async { Ok((done.load(Ordering::Relaxed) >= threshold).then_some(())) })
+            .await?;
         waxwing.kill()?;
         waxwing = Waxwing::start(folder.path()).await?;
         moved.send_replace(waxwing.client()?);
@@ -104,7 +112,12 @@ async fn ten_kills_lose_nothing_and_do_nothing_twice() -> Result<()> {
         .with_context(|| waxwing.log())?;
         let got: Vec<(String, String)> = inbox
             .iter()
-            .map(|entry| (entry["whatsapp_id"].as_str().unwrap().to_owned(), entry["text"].as_str().unwrap().to_owned()))
+            .map(|entry| {
+                (
+                    entry["whatsapp_id"].as_str().unwrap().to_owned(),
+                    entry["text"].as_str().unwrap().to_owned(),
+                )
+            })
             .collect();
         assert_eq!(&got, wanted, "each accepted message of {friend} is there once and in order");
     }
@@ -114,13 +127,18 @@ async fn ten_kills_lose_nothing_and_do_nothing_twice() -> Result<()> {
     })
     .await
     .with_context(|| waxwing.log())?;
-    let got: Vec<String> = listed.iter().map(|message| message["whatsapp_id"].as_str().unwrap().to_owned()).collect();
+    let got: Vec<String> =
+        listed.iter().map(|message| message["whatsapp_id"].as_str().unwrap().to_owned()).collect();
     let distinct: BTreeSet<String> = got.iter().cloned().collect();
     assert_eq!(got.len(), distinct.len(), "an inbound message is in the API once");
     assert_eq!(distinct, sent, "every inbound message is in the API");
 
     eventually("every inbound message at the receiver", || async {
-        let told: BTreeSet<String> = receiver.received().iter().map(|hook| hook.body["data"]["whatsapp_id"].as_str().unwrap().to_owned()).collect();
+        let told: BTreeSet<String> = receiver
+            .received()
+            .iter()
+            .map(|hook| hook.body["data"]["whatsapp_id"].as_str().unwrap().to_owned())
+            .collect();
         Ok((told.len() >= sent.len()).then_some(()))
     })
     .await
@@ -132,7 +150,10 @@ async fn ten_kills_lose_nothing_and_do_nothing_twice() -> Result<()> {
     ensure!(ids.values().all(|ids| ids.len() == 1), "a message is always told under the same webhook-id");
     ensure!(receiver.refused().is_empty(), "{:?}", receiver.refused());
     let session = client.get(&format!("/sessions/{session}")).await?.body;
-    ensure!(session["me"] == me && session["status"] == "connected", "no kill needed a new pairing: {session}");
+    ensure!(
+        session["me"] == me && session["status"] == "connected",
+        "no kill needed a new pairing: {session}"
+    );
     eventually("no message is left queued", || async {
         Ok(client.all("/messages?status=queued").await?.is_empty().then_some(()))
     })

@@ -16,7 +16,10 @@ async fn subscribed(client: &Client) -> Result<Receiver> {
 }
 
 async fn webhook(receiver: &Receiver, what: &str, fits: impl Fn(&Value) -> bool) -> Result<Value> {
-    eventually(what, || async { Ok(receiver.received().into_iter().map(|hook| hook.body).find(|body| fits(body))) }).await
+    eventually(what, || async {
+        Ok(receiver.received().into_iter().map(|hook| hook.body).find(|body| fits(body)))
+    })
+    .await
 }
 
 #[tokio::test]
@@ -27,7 +30,8 @@ async fn a_text_goes_out_and_its_way_is_told_in_the_timeline_and_by_webhooks() -
     let receiver = subscribed(&client).await?;
     let session = client.connected_session("shop", OWNER).await?;
     client.make_phone(FRIEND).await?;
-    let behaviour = client.put(&format!("/sandbox/phones/{FRIEND}/behaviour"), json!({ "read_after_ms": 0 })).await?;
+    let behaviour =
+        client.put(&format!("/sandbox/phones/{FRIEND}/behaviour"), json!({ "read_after_ms": 0 })).await?;
     ensure!(behaviour.status == 200, "{behaviour:?}");
 
     let body = json!({ "session_id": session, "to": FRIEND, "type": "text", "text": "Hello from Waxwing", "metadata": { "order": 7 } });
@@ -41,7 +45,10 @@ async fn a_text_goes_out_and_its_way_is_told_in_the_timeline_and_by_webhooks() -
         Ok((!inbox.is_empty()).then_some(inbox))
     })
     .await?;
-    ensure!(inbox.len() == 1 && inbox[0]["text"] == "Hello from Waxwing" && inbox[0]["type"] == "text", "{inbox:?}");
+    ensure!(
+        inbox.len() == 1 && inbox[0]["text"] == "Hello from Waxwing" && inbox[0]["type"] == "text",
+        "{inbox:?}"
+    );
     ensure!(inbox[0]["whatsapp_id"] == sent.body["whatsapp_id"], "{inbox:?}");
 
     let message = eventually("the message read", || async {
@@ -54,7 +61,12 @@ async fn a_text_goes_out_and_its_way_is_told_in_the_timeline_and_by_webhooks() -
     }
     let timeline = eventually("the whole timeline", || async {
         let timeline = client.get(&format!("/messages/{id}/timeline")).await?;
-        let steps: Vec<Value> = timeline.body["data"].as_array().into_iter().flatten().map(|entry| entry["status"].clone()).collect();
+        let steps: Vec<Value> = timeline.body["data"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|entry| entry["status"].clone())
+            .collect();
         Ok((steps.len() == 4).then_some(steps))
     })
     .await?;
@@ -62,13 +74,18 @@ async fn a_text_goes_out_and_its_way_is_told_in_the_timeline_and_by_webhooks() -
     for step in ["queued", "sent", "delivered", "read"] {
         ensure!(timeline.contains(&json!(step)), "{step} in {timeline:?}");
         let told = webhook(&receiver, step, |body| {
-            body["type"] == "message.status" && body["data"]["message_id"] == id && body["data"]["status"] == step
+            body["type"] == "message.status"
+                && body["data"]["message_id"] == id
+                && body["data"]["status"] == step
         })
         .await?;
         ensure!(told["session_id"] == session && told["data"]["metadata"]["order"] == 7, "{told}");
         ensure!(told["account_id"] == waxwing.credentials.account_id, "{told}");
         if matches!(step, "delivered" | "read") {
-            ensure!(told["data"]["recipient"]["phone"] == FRIEND && told["data"]["recipient"]["lid"].is_string(), "{told}");
+            ensure!(
+                told["data"]["recipient"]["phone"] == FRIEND && told["data"]["recipient"]["lid"].is_string(),
+                "{told}"
+            );
         }
     }
     ensure!(receiver.refused().is_empty(), "{:?}", receiver.refused());
@@ -97,7 +114,9 @@ async fn a_text_comes_in_and_is_told_in_the_api_and_by_a_webhook() -> Result<()>
     let id = message["id"].as_str().context("an id")?;
     let read = client.get(&format!("/messages/{id}")).await?;
     ensure!(read.body["text"] == "Is my table ready?", "{read:?}");
-    for filter in [format!("session_id={session}"), "chat=%2B15550002222".to_owned(), "direction=in".to_owned()] {
+    for filter in
+        [format!("session_id={session}"), "chat=%2B15550002222".to_owned(), "direction=in".to_owned()]
+    {
         let listed = eventually("the message in the list", || async {
             let listed = client.all(&format!("/messages?{filter}")).await?;
             Ok((!listed.is_empty()).then_some(listed))
@@ -130,7 +149,9 @@ async fn a_message_that_the_owners_phone_sends_is_told_as_such() -> Result<()> {
 
     let body = json!({ "to": FRIEND, "type": "text", "text": "From my own phone" });
     ensure!(client.post(&format!("/sandbox/phones/{OWNER}/messages"), body).await?.status == 202);
-    let told = webhook(&receiver, "message.sent_from_phone", |body| body["type"] == "message.sent_from_phone").await?;
+    let told =
+        webhook(&receiver, "message.sent_from_phone", |body| body["type"] == "message.sent_from_phone")
+            .await?;
     let message = &told["data"];
     ensure!(message["direction"] == "out" && message["origin"] == "phone", "{told}");
     ensure!(message["text"] == "From my own phone" && message["chat"]["phone"] == FRIEND, "{told}");
@@ -144,7 +165,8 @@ async fn a_repeated_request_has_one_effect() -> Result<()> {
     let waxwing = Waxwing::start(folder.path()).await?;
     let client = waxwing.client()?;
     let made = client.post_with("/sessions", &[("idempotency-key", "s1")], json!({ "name": "shop" })).await?;
-    let again = client.post_with("/sessions", &[("idempotency-key", "s1")], json!({ "name": "shop" })).await?;
+    let again =
+        client.post_with("/sessions", &[("idempotency-key", "s1")], json!({ "name": "shop" })).await?;
     ensure!(made.status == 201 && again.status == 201 && made.body == again.body, "{made:?} {again:?}");
     assert_eq!(again.headers["idempotent-replayed"], "true");
     let session = &made.body["id"];
@@ -182,7 +204,7 @@ async fn futures_join<T: Send + 'static>(all: impl Iterator<Item = impl Future<O
             std::task::Poll::Ready(value) => {
                 done.push(value);
                 false
-            }
+            },
             std::task::Poll::Pending => true,
         });
         if pending.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }

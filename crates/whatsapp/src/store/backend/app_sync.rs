@@ -37,7 +37,12 @@ impl AppSyncStore for SignalBackend {
         self.write(|tables| tables.put(Kind::SyncVersion, name, json)).await
     }
 
-    async fn put_mutation_macs(&self, name: &str, _version: u64, mutations: &[AppStateMutationMAC]) -> Result<()> {
+    async fn put_mutation_macs(
+        &self,
+        name: &str,
+        _version: u64,
+        mutations: &[AppStateMutationMAC],
+    ) -> Result<()> {
         let changes = mutations.iter().map(|mac| (mac.index_mac.as_slice(), Some(mac.value_mac.as_slice())));
         self.write(|tables| change_macs(tables, name, changes)).await
     }
@@ -46,7 +51,11 @@ impl AppSyncStore for SignalBackend {
         Ok(self.read(|tables| mac(tables, name, index_mac)))
     }
 
-    async fn get_mutation_macs(&self, name: &str, index_macs: &[[u8; 32]]) -> Result<HashMap<[u8; 32], Vec<u8>>> {
+    async fn get_mutation_macs(
+        &self,
+        name: &str,
+        index_macs: &[[u8; 32]],
+    ) -> Result<HashMap<[u8; 32], Vec<u8>>> {
         Ok(self.read(|tables| {
             index_macs.iter().filter_map(|index| Some((*index, mac(tables, name, index)?))).collect()
         }))

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use wacore::store::error::Result;
-use wacore::store::traits::{MsgSecretEntry, MsgSecretStore, merge_msg_secret_expiry, merge_msg_secret_message_ts};
+use wacore::store::traits::{
+    MsgSecretEntry, MsgSecretStore, merge_msg_secret_expiry, merge_msg_secret_message_ts,
+};
 
 use super::{SignalBackend, compound, expiry, stamped, unstamped};
 use crate::store::kind::Kind;
@@ -31,7 +33,12 @@ impl MsgSecretStore for SignalBackend {
         Ok(self.get_msg_secret_with_ts(chat, sender, msg_id).await?.map(|(secret, _)| secret))
     }
 
-    async fn get_msg_secret_with_ts(&self, chat: &str, sender: &str, msg_id: &str) -> Result<Option<(Vec<u8>, i64)>> {
+    async fn get_msg_secret_with_ts(
+        &self,
+        chat: &str,
+        sender: &str,
+        msg_id: &str,
+    ) -> Result<Option<(Vec<u8>, i64)>> {
         let key = compound(&[chat, sender, msg_id]);
         Ok(self.read(|tables| {
             let (_, message_ts, secret) = parse(tables.get(Kind::MessageSecret, &key)?)?;

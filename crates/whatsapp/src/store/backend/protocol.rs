@@ -29,7 +29,8 @@ pub(crate) fn lid_mapping(tables: &Tables, lid: &str) -> Option<LidPnMappingEntr
 
 /// Finds phone numbers by hidden user, after loading. The mapping that was learnt last wins.
 pub(crate) fn index_lids(tables: &mut Tables) {
-    let mappings = tables.iter(Kind::LidMapping).filter_map(|(_, row)| from_json::<LidPnMappingEntry>(row).ok());
+    let mappings =
+        tables.iter(Kind::LidMapping).filter_map(|(_, row)| from_json::<LidPnMappingEntry>(row).ok());
     let mut mappings: Vec<LidPnMappingEntry> = mappings.collect();
     mappings.sort_by_key(|mapping| mapping.updated_at);
     for mapping in mappings {
@@ -79,7 +80,8 @@ fn drop_oldest_sent(tables: &mut Tables) {
 #[async_trait]
 impl ProtocolStore for SignalBackend {
     async fn get_sender_key_devices(&self, group_jid: &str) -> Result<Vec<(String, bool)>> {
-        let devices: Option<KeyDevices> = self.read(|tables| json_row(tables, Kind::SenderKeyDevices, group_jid))?;
+        let devices: Option<KeyDevices> =
+            self.read(|tables| json_row(tables, Kind::SenderKeyDevices, group_jid))?;
         Ok(devices.unwrap_or_default().into_iter().collect())
     }
 
@@ -115,7 +117,8 @@ impl ProtocolStore for SignalBackend {
 
     async fn clear_all_sender_key_devices(&self) -> Result<()> {
         self.write(|tables| {
-            let groups: Vec<String> = tables.iter(Kind::SenderKeyDevices).map(|(group, _)| group.to_owned()).collect();
+            let groups: Vec<String> =
+                tables.iter(Kind::SenderKeyDevices).map(|(group, _)| group.to_owned()).collect();
             for group in groups {
                 tables.remove(Kind::SenderKeyDevices, &group);
             }
@@ -140,7 +143,13 @@ impl ProtocolStore for SignalBackend {
     }
 
     async fn put_lid_mappings(&self, entries: &[LidPnMappingEntry]) -> Result<()> {
-        self.write(|tables| entries.iter().try_for_each(|entry| Ok(put_lid(tables, entry, to_json(entry)?)))).await?
+        self.write(|tables| {
+            for entry in entries {
+                put_lid(tables, entry, to_json(entry)?);
+            }
+            Ok(())
+        })
+        .await?
     }
 
     async fn get_all_lid_mappings(&self) -> Result<Vec<LidPnMappingEntry>> {
@@ -153,7 +162,12 @@ impl ProtocolStore for SignalBackend {
         self.write(|tables| tables.put_until(Kind::BaseKey, &key, base_key, until)).await
     }
 
-    async fn has_same_base_key(&self, address: &str, message_id: &str, current_base_key: &[u8]) -> Result<bool> {
+    async fn has_same_base_key(
+        &self,
+        address: &str,
+        message_id: &str,
+        current_base_key: &[u8],
+    ) -> Result<bool> {
         let key = compound(&[address, message_id]);
         Ok(self.read(|tables| tables.get(Kind::BaseKey, &key) == Some(current_base_key)))
     }
@@ -220,7 +234,8 @@ impl ProtocolStore for SignalBackend {
             received || entry.sender_timestamp.is_some_and(|at| at >= sender_cutoff)
         };
         self.write(|tables| {
-            let stale = tables.iter(Kind::TcToken).filter(|(_, row)| from_json(row).is_ok_and(|entry| !live(&entry)));
+            let stale =
+                tables.iter(Kind::TcToken).filter(|(_, row)| from_json(row).is_ok_and(|entry| !live(&entry)));
             let stale: Vec<String> = stale.map(|(jid, _)| jid.to_owned()).collect();
             for jid in &stale {
                 tables.remove(Kind::TcToken, jid);
@@ -233,7 +248,11 @@ impl ProtocolStore for SignalBackend {
     async fn touch_tc_token_sender_timestamp(&self, jid: &str, sender_timestamp: i64) -> Result<()> {
         self.write(|tables| {
             change_tc_token(tables, jid, |known| {
-                let absent = TcTokenEntry { token: Vec::new(), token_timestamp: sender_timestamp, sender_timestamp: None };
+                let absent = TcTokenEntry {
+                    token: Vec::new(),
+                    token_timestamp: sender_timestamp,
+                    sender_timestamp: None,
+                };
                 let known = known.unwrap_or(absent);
                 let newest = known.sender_timestamp.map_or(sender_timestamp, |at| at.max(sender_timestamp));
                 Some(TcTokenEntry { sender_timestamp: Some(newest), ..known })
@@ -249,7 +268,7 @@ impl ProtocolStore for SignalBackend {
                 known => {
                     let sender_timestamp = known.and_then(|known| known.sender_timestamp);
                     Some(TcTokenEntry { token: token.to_vec(), token_timestamp, sender_timestamp })
-                }
+                },
             })
         })
         .await?

@@ -19,7 +19,10 @@ impl SignalStore for SignalBackend {
     }
 
     async fn put_identities_batch(&self, identities: &[(Arc<str>, [u8; 32])]) -> Result<()> {
-        self.write(|tables| identities.iter().for_each(|(address, key)| tables.put(Kind::Identity, address, *key))).await
+        self.write(|tables| {
+            identities.iter().for_each(|(address, key)| tables.put(Kind::Identity, address, *key))
+        })
+        .await
     }
 
     async fn load_identity(&self, address: &str) -> Result<Option<[u8; 32]>> {
@@ -56,7 +59,9 @@ impl SignalStore for SignalBackend {
             address.strip_prefix(user).is_some_and(|rest| rest.starts_with('@') || rest.starts_with(':'))
         };
         Ok(self.read(|tables| {
-            [Kind::Session, Kind::Identity].into_iter().any(|kind| tables.iter(kind).any(|(key, _)| theirs(key)))
+            [Kind::Session, Kind::Identity]
+                .into_iter()
+                .any(|kind| tables.iter(kind).any(|(key, _)| theirs(key)))
         }))
     }
 
@@ -112,7 +117,10 @@ impl SignalStore for SignalBackend {
 
     async fn load_all_signed_prekeys(&self) -> Result<Vec<(u32, Vec<u8>)>> {
         Ok(self.read(|tables| {
-            tables.iter(Kind::SignedPreKey).filter_map(|(id, key)| Some((id.parse().ok()?, key.to_vec()))).collect()
+            tables
+                .iter(Kind::SignedPreKey)
+                .filter_map(|(id, key)| Some((id.parse().ok()?, key.to_vec())))
+                .collect()
         }))
     }
 
@@ -157,7 +165,8 @@ fn put_pre_keys(tables: &mut Tables, keys: &[(u32, Bytes)]) {
     let mut rows: BTreeMap<u32, BTreeMap<u32, Vec<u8>>> = BTreeMap::new();
     for (id, record) in keys {
         let row = rows.entry(id / PRE_KEYS_PER_ROW);
-        let row = row.or_insert_with(|| tables.get(Kind::PreKeys, &row_of(*id)).map(decode).unwrap_or_default());
+        let row =
+            row.or_insert_with(|| tables.get(Kind::PreKeys, &row_of(*id)).map(decode).unwrap_or_default());
         row.insert(*id, record.to_vec());
     }
     for (row, keys) in rows {
