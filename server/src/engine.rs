@@ -25,7 +25,7 @@ impl Installation {
     pub(crate) fn open(data_dir: &Path, max_page_count: Option<u32>) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-        let options = OpenOptions { max_page_count, ..OpenOptions::default() };
+        let options = OpenOptions { max_page_count };
         let engine = Engine::open_with(data_dir, &options, clock.clone(), entropy.clone())?;
         let ports =
             CommandPorts { journal: engine.journal(), secrets: engine.secrets(), clock: clock.clone() };

@@ -2,7 +2,6 @@
 //!
 //! A handler's extractors check; then there is one call into `app`, and `?` into [`Problem`]. Only this crate knows HTTP
 //! status codes. The OpenAPI document is made from the same registrations as the routes.
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on should panic"))]
 
 mod cursor;
 mod extract;

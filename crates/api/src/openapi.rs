@@ -11,12 +11,16 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Api, Problem, problem::FieldError, routes};
+use crate::{
+    Api,
+    problem::{FieldError, ProblemBody},
+    routes,
+};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Waxwing", description = "WhatsApp, programmable: sessions, messages, webhooks, and a sandbox network to test against."),
-    components(schemas(Problem, FieldError)),
+    components(schemas(ProblemBody, FieldError)),
     tags(
         (name = "sessions", description = "Connections of linked devices, one per WhatsApp account."),
         (name = "messages", description = "Messages, in and out."),

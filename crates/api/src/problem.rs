@@ -108,9 +108,14 @@ pub(crate) const KINDS: &[(&str, StatusCode, &str, &str)] = &[
     ),
 ];
 
+/// An error as every operation answers it. Boxed: results carry it through every layer.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<ProblemBody>);
+
 /// An error as every operation answers it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Problem {
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
     /// Address of the page that explains this kind of problem.
     #[schema(example = "/api/docs/problems/validation_failed")]
     r#type: String,
@@ -133,12 +138,12 @@ pub struct Problem {
 
 /// A field that is wrong.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct FieldError {
+pub(crate) struct FieldError {
     /// JSON pointer to the field; for a parameter, its name behind `/query` or `/path`.
     #[schema(example = "/to")]
-    pub pointer: String,
+    pointer: String,
     /// What was expected.
-    pub detail: String,
+    detail: String,
 }
 
 impl Problem {
@@ -147,7 +152,7 @@ impl Problem {
         let known = KINDS.iter().find(|(kind, ..)| *kind == code);
         let (status, title) =
             known.map_or((StatusCode::INTERNAL_SERVER_ERROR, ""), |(_, status, title, _)| (*status, *title));
-        Self {
+        Self(Box::new(ProblemBody {
             r#type: format!("/api/docs/problems/{code}"),
             title: title.to_owned(),
             status: status.as_u16(),
@@ -155,20 +160,21 @@ impl Problem {
             code: code.to_owned(),
             errors: Vec::new(),
             request_id: String::new(),
-        }
+        }))
     }
 
     /// A field is wrong.
     pub(crate) fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let (pointer, detail) = (pointer.into(), detail.into());
         let mut problem = Self::new("validation_failed", format!("{pointer}: {detail}"));
-        problem.errors.push(FieldError { pointer, detail });
+        problem.0.errors.push(FieldError { pointer, detail });
         problem
     }
 
     /// The same problem, said of a field.
     pub(crate) fn at(mut self, pointer: &str) -> Self {
-        self.errors.push(FieldError { pointer: pointer.to_owned(), detail: self.detail.clone() });
+        let detail = self.0.detail.clone();
+        self.0.errors.push(FieldError { pointer: pointer.to_owned(), detail });
         self
     }
 
@@ -179,7 +185,7 @@ impl Problem {
     /// What the simulated network's control refused, as it is: its codes are those of api.md.
     pub(crate) fn from_sandbox(status: u16, code: String, detail: String, pointer: Option<String>) -> Self {
         let errors = pointer.map(|pointer| FieldError { pointer, detail: detail.clone() });
-        Self {
+        Self(Box::new(ProblemBody {
             r#type: format!("/api/docs/problems/{code}"),
             title: "The sandbox refused the request".to_owned(),
             status,
@@ -187,15 +193,15 @@ impl Problem {
             code,
             errors: errors.into_iter().collect(),
             request_id: String::new(),
-        }
+        }))
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
-        self.request_id = request_id::current();
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self)).into_response();
+        self.0.request_id = request_id::current();
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.0)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {

@@ -1,6 +1,5 @@
 //! Use cases: commands, queries, projections (event → read model), processes (event → work), and the ports that the
 //! outside implements.
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on should panic"))]
 
 pub mod codec;
 pub mod commands;

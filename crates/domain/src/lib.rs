@@ -2,7 +2,6 @@
 //!
 //! Nothing here awaits, reads a clock, draws a random number, logs, or knows HTTP or AWS. Time, ids and randomness
 //! arrive inside commands. Each aggregate has a pure `decide(&self, command) -> Result<Vec<Event>, Error>`.
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on should panic"))]
 
 #[macro_use]
 mod aggregate;

@@ -3,7 +3,6 @@
 //! [`Host`] supervises one task per session ([`session`]). A session reads its outbox ([`outbox`]), sends, and hands what
 //! the socket says to the [`lanes`], which record it in order per message. What should happen stands in Records; the
 //! hints of [`waxwing_app::ports::Gateway`] only make it happen sooner.
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on should panic"))]
 
 mod admission;
 mod inbound;

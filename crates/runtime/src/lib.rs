@@ -1,7 +1,6 @@
 //! What every binary needs: the clock, randomness, telemetry, and the guarded way out to webhook receivers.
 //!
 //! This is the only room that reads the wall clock, the environment and the operating system's randomness.
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on should panic"))]
 
 mod addresses;
 mod shutdown;

@@ -68,12 +68,17 @@ impl Commands {
         let text = id.to_string();
         let execution = Execution::<Session> { account, id: &text, command, fresh: false, claims, cause };
         match self.ports.execute(execution).await {
-            Ok(_) => Ok(()),
-            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
-            Err(ExecuteError::Port(error)) => Err(error.into()),
+            Ok(_) => {},
+            Err(ExecuteError::Refused(refusal)) => return Err(refusal.into()),
+            Err(ExecuteError::Port(error)) => return Err(error.into()),
             Err(ExecuteError::ClaimTaken(..)) => {
-                Err(PortError::Conflict("a release was refused".to_owned()).into())
+                return Err(PortError::Conflict("a release was refused".to_owned()).into());
             },
         }
+        // Who wrote it can read it at once. The projection would get here a moment later, and does after a crash.
+        let folded = queries::session_from_stream(&self.ports, account, id).await?;
+        let (view, version) = folded.ok_or(SessionError::NotFound)?;
+        self.records.write_each(session_writes(account, &view, version)?).await?;
+        Ok(view)
     }
 }

@@ -6,7 +6,7 @@ use waxwing_whatsapp::{
     SessionSettings,
 };
 
-use crate::network::{OWNER, Session, World, jid, settings};
+use crate::network::{OWNER, Session, World, jid, settings, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_links_the_session_by_its_qr_code() {
@@ -151,9 +151,13 @@ async fn a_slow_reader_is_told_and_nothing_is_dropped_silently() {
     let settings = SessionSettings { event_queue_len: 16, ..settings() };
     let mut session = world.open_with(2, settings, Default::default()).await;
     session.connected().await;
-    for number in 0..60 {
-        let _ = session.connection.send(world.message(crate::network::CONTACT, &number.to_string())).await;
-    }
+    // Nobody reads, and every message brings an ack and a receipt.
+    within("a full queue", async {
+        while session.connection.is_connected() {
+            let _ = session.connection.send(world.message(crate::network::CONTACT, "more")).await;
+        }
+    })
+    .await;
     let limit = session
         .until("the overflow", |event| match event {
             ConnectionEvent::Overflow { limit } => Some(*limit),
