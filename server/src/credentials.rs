@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use waxwing_app::{
-    commands::{CreateAccountError, CreatedAccount, DrawnApiKey, NewAccount, NewApiKey},
+    commands::{AuthenticateError, CreateAccountError, CreatedAccount, DrawnApiKey, NewAccount, NewApiKey},
     execute::{Cause, ExecuteError},
     keys,
     ports::{Entropy, EntropyExt, Guard, Write},
@@ -76,8 +76,17 @@ pub(crate) async fn bootstrap(
 ) -> Result<Bootstrapped> {
     let (path, pending) = (folder.join(FILE), folder.join(PENDING));
     if let Some(mut credentials) = read::<Credentials>(&path)? {
-        credentials.base_url = base_url;
-        return Ok(Bootstrapped { credentials, fresh: false, folder: folder.to_owned() });
+        match installation.commands.authenticate(&credentials.api_key).await {
+            Ok(_) => {
+                credentials.base_url = base_url;
+                return Ok(Bootstrapped { credentials, fresh: false, folder: folder.to_owned() });
+            },
+            // Of the other build, of another database, or revoked: new ones, and said aloud.
+            Err(AuthenticateError::Invalid) => {
+                tracing::warn!("the API key of {} does not work here: making a new one", path.display());
+            },
+            Err(error) => return Err(error.into()),
+        }
     }
     let mut wanted = match read::<Pending>(&pending)? {
         Some(wanted) => wanted,

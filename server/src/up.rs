@@ -36,6 +36,9 @@ use crate::{
 
 /// How long each part of a stop may take; all of them run side by side where they can.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same for the sandbox, which goes last.
+#[cfg(feature = "sandbox")]
+const NETWORK_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: UpArgs) -> Result<()> {
     let progress = Progress::start();
@@ -210,7 +213,7 @@ async fn open_network(
 #[cfg(feature = "sandbox")]
 async fn stop_network(served: Option<crate::sandbox::Served>) {
     if let Some(served) = served {
-        let _ = timeout(STOP_TIMEOUT, served.stop()).await;
+        let _ = timeout(NETWORK_STOP_TIMEOUT, served.stop()).await;
     }
 }
 

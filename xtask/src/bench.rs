@@ -27,7 +27,7 @@ pub(crate) fn run(BenchArgs { sessions, print }: BenchArgs) -> Result<()> {
     let journal =
         ["run", "--quiet", "--release", "--package", "waxwing-embedded", "--example", "journal_bench"];
     eprintln!("\n==> journal");
-    let mut report = output(&mut cargo(&journal))?;
+    let mut report = journal_rows(&output(&mut cargo(&journal))?)?;
     eprintln!("\n==> waxwing as a process");
     let bench = target_dir().join("release/waxwing-tests-bench");
     report += &output(std::process::Command::new(bench).arg(sessions.to_string()))?;
@@ -36,6 +36,20 @@ pub(crate) fn run(BenchArgs { sessions, print }: BenchArgs) -> Result<()> {
         true => Ok(()),
         false => append(&root().join("docs/reference/benchmarks.md"), &report),
     }
+}
+
+/// The journal's figures, one JSON object a line, as rows of the table.
+fn journal_rows(lines: &str) -> Result<String> {
+    let mut rows = String::new();
+    for line in lines.lines().filter(|line| line.starts_with('{')) {
+        let figure: serde_json::Value = serde_json::from_str(line)?;
+        let (name, per_s) = (figure["figure"].as_str().unwrap_or_default(), &figure["per_s"]);
+        rows += &format!(
+            "| journal: {name} | {per_s} | {} times raw SQLite; runs {} |\n",
+            figure["times_raw"], figure["runs"]
+        );
+    }
+    Ok(rows)
 }
 
 fn append(page: &Path, report: &str) -> Result<()> {

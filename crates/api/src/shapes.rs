@@ -58,7 +58,7 @@ pub(crate) struct CreateSessionIn {
     /// How it behaves.
     #[serde(default)]
     #[schema(value_type = Option<SessionSettingsShape>)]
-    pub(crate) settings: SessionSettings,
+    pub(crate) settings: Option<SessionSettings>,
 }
 
 /// How a session behaves.
@@ -165,7 +165,7 @@ pub(crate) struct QrOut {
 }
 
 /// The kinds of messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MessageKind {
     /// Plain text.
@@ -465,4 +465,20 @@ pub(crate) struct CreatePhoneIn {
 pub(crate) struct ScanIn {
     /// The code of `GET /sessions/{id}/qr`.
     qr: String,
+}
+
+/// A message that a phone's owner sends.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SandboxMessage)]
+pub(crate) struct SandboxMessageIn {
+    /// Who receives it.
+    #[schema(example = "+15550001111")]
+    to: String,
+    /// Its kind.
+    #[serde(rename = "type")]
+    kind: MessageKind,
+    /// The text.
+    #[schema(min_length = 1, max_length = 65536, example = "On my way!")]
+    text: String,
 }

@@ -20,8 +20,8 @@ pub use create_session::{CreateSessionError, NewSession};
 pub use create_webhook::{CreateWebhookError, CreatedWebhook, NewWebhook, WEBHOOKS_MAX};
 pub use delete_webhook::DeleteWebhookError;
 pub use idempotency::{Idempotency, IdempotencyError, Once, Repeatable, StoredAnswer};
-pub use record_outcome::{Outcomes, inbound_message_id};
-pub use send_message::{NewMessage, SendMessageError};
+pub use record_outcome::{Outcomes, SeenStatus, inbound_message_id};
+pub use send_message::{NewMessage, SendMessageError, new_whatsapp_id};
 pub use session_wishes::{SessionWish, SessionWishError};
 use waxwing_domain::{AccountId, Network, SessionId};
 

@@ -25,7 +25,8 @@ pub fn messages_of_chat(account: AccountId, session: SessionId, chat: &Jid) -> S
     format!("{account}/{session}/messages/{chat}")
 }
 
-/// Finds a message by what a stanza says of it. `sender` is `None` for the owner's own.
+/// Finds a message by what a stanza says of it. `sender` is `None` for the owner's own: their ids are unique in the
+/// session, and a receipt may name the chat by another address than the message did.
 pub fn whatsapp_id(
     account: AccountId,
     session: SessionId,
@@ -33,8 +34,10 @@ pub fn whatsapp_id(
     sender: Option<&Jid>,
     id: &str,
 ) -> Key {
-    let sender = sender.map_or_else(|| "me".to_owned(), Jid::to_string);
-    Key::new(format!("{account}/{session}/whatsapp/{chat}"), format!("{sender}/{id}"))
+    match sender {
+        None => Key::new(format!("{account}/{session}/whatsapp/me"), id),
+        Some(sender) => Key::new(format!("{account}/{session}/whatsapp/{chat}"), format!("{sender}/{id}")),
+    }
 }
 
 /// Partition of an account's sessions; sorted by id.

@@ -6,6 +6,7 @@ mod sessions;
 mod webhooks;
 
 pub use messages::{MessageFilter, MessagePage, TimelineEntry, message, messages, timeline};
+pub(crate) use sessions::all_sessions;
 pub(crate) use sessions::folded as session_from_stream;
-pub use sessions::{SESSIONS_MAX, live_session, session, sessions};
+pub use sessions::{SESSIONS_MAX, SessionPage, live_session, session, sessions};
 pub use webhooks::{webhook, webhooks};

@@ -7,7 +7,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 use waxwing_app::{
     commands::Outcomes,
     keys,
@@ -40,6 +43,12 @@ pub(crate) enum Outcome {
     Receipt { session: SessionId, whatsapp_id: String, chat: Person, receipt: RecordReceipt },
 }
 
+enum Item {
+    Entry(Entry),
+    /// Answered when everything before it is recorded.
+    Barrier(oneshot::Sender<()>),
+}
+
 struct Entry {
     account: AccountId,
     outcome: Outcome,
@@ -49,7 +58,7 @@ struct Entry {
 /// The lanes of a host.
 #[derive(Clone)]
 pub(crate) struct Lanes {
-    lanes: Arc<Vec<mpsc::Sender<Entry>>>,
+    lanes: Arc<Vec<mpsc::Sender<Item>>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -82,23 +91,38 @@ impl Lanes {
         let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0);
         let entry = Entry { account, outcome, at: self.clock.now() };
         // A lane ends only with the host, and then WhatsApp's word comes again: what was not recorded is sent again.
-        let _ = self.lanes[lane].send(entry).await;
+        let _ = self.lanes[lane].send(Item::Entry(entry)).await;
     }
 
-    /// Returns when every lane has been empty once, or after a second: what is left comes again.
-    pub(crate) async fn drained(&self) {
+    /// Returns when everything that was handed over before is recorded, or after the time: what is left comes again.
+    pub(crate) async fn drained(&self, at_most: Duration) {
         let all = async {
+            let mut barriers = Vec::with_capacity(LANES);
             for lane in self.lanes.iter() {
-                // All of a lane's room is free only when nothing waits in it.
-                drop(lane.reserve_many(LANE_LEN).await);
+                let (reached, barrier) = oneshot::channel();
+                if lane.send(Item::Barrier(reached)).await.is_ok() {
+                    barriers.push(barrier);
+                }
+            }
+            for barrier in barriers {
+                let _ = barrier.await;
             }
         };
-        let _ = tokio::time::timeout(Duration::from_secs(1), all).await;
+        if tokio::time::timeout(at_most, all).await.is_err() {
+            tracing::warn!("some outcomes were not recorded in time; what they were about is sent again");
+        }
     }
 }
 
-async fn run(ports: LanePorts, mut entries: mpsc::Receiver<Entry>) {
-    while let Some(entry) = entries.recv().await {
+async fn run(ports: LanePorts, mut entries: mpsc::Receiver<Item>) {
+    while let Some(item) = entries.recv().await {
+        let entry = match item {
+            Item::Entry(entry) => entry,
+            Item::Barrier(reached) => {
+                let _ = reached.send(());
+                continue;
+            },
+        };
         let mut pause = PAUSE;
         loop {
             match ports.record(&entry).await {

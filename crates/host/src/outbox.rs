@@ -13,10 +13,14 @@ use waxwing_app::{
     processes::OutboxRow,
     rows,
 };
-use waxwing_domain::{Jid, Timestamp};
+use waxwing_domain::{Jid, MessageId, Timestamp};
 
 /// Open rows that are held in memory at once.
 pub(crate) const WINDOW: usize = 512;
+/// Rows of one chat that are held in memory at once, so that a chat that does not move leaves room for the others.
+const PER_CHAT_MAX: usize = 16;
+/// Longest pause of a chat whose sends fail.
+const SEND_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// Chats that are sent to at once.
 const IN_FLIGHT_MAX: usize = 32;
 /// How long WhatsApp may take to acknowledge before the same message is sent again with the same id.
@@ -29,6 +33,13 @@ const SEND_PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Open {
     pub(crate) key: Key,
     pub(crate) row: OutboxRow,
+}
+
+/// A row that was taken out.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) key: Key,
+    pub(crate) message_id: MessageId,
 }
 
 /// What is on its way.
@@ -44,10 +55,12 @@ pub(crate) struct Outbox {
     open: BTreeMap<String, Open>,
     /// By WhatsApp id.
     in_flight: HashMap<String, InFlight>,
-    /// Acknowledged, and not yet seen to be gone from the rows.
-    done: HashSet<String>,
-    /// Chats whose last send failed, until when they pause.
-    paused: HashMap<Jid, Instant>,
+    /// Taken out, and not yet seen to be gone from the rows.
+    done: HashMap<String, Taken>,
+    /// Chats whose last sends failed: how often, and until when they pause.
+    paused: HashMap<Jid, (u32, Instant)>,
+    /// Chats of which rows were left out: none of their later rows is taken before the next reading from the beginning.
+    held_back: HashSet<Jid>,
     /// The last row that was read.
     last: Option<String>,
     /// Rows may stand behind the last one.
@@ -60,8 +73,9 @@ impl Outbox {
         // What is on its way stays, also when it lies outside the window.
         let in_flight = &self.in_flight;
         self.open.retain(|_, open| in_flight.contains_key(&open.row.whatsapp_id));
+        self.held_back.clear();
         let ids = self.insert(rows)?;
-        self.done.retain(|id| ids.contains(id));
+        self.done.retain(|id, _| ids.contains(id));
         self.last = rows.last().map(|row| row.key.sort.clone());
         Ok(())
     }
@@ -78,14 +92,31 @@ impl Outbox {
     fn insert(&mut self, rows: &[Row]) -> Result<HashSet<String>, PortError> {
         self.more = rows.len() >= WINDOW;
         let mut ids = HashSet::new();
+        let mut chats: HashMap<Jid, usize> = HashMap::new();
+        for open in self.open.values() {
+            *chats.entry(open.row.to.jid.clone()).or_default() += 1;
+        }
         for row in rows {
             let outbox_row: OutboxRow = rows::value(row)?;
             ids.insert(outbox_row.whatsapp_id.clone());
-            if !self.done.contains(&outbox_row.whatsapp_id) {
-                self.open.insert(row.key.sort.clone(), Open { key: row.key.clone(), row: outbox_row });
+            if self.done.contains_key(&outbox_row.whatsapp_id) || self.open.contains_key(&row.key.sort) {
+                continue;
             }
+            let chat = chats.entry(outbox_row.to.jid.clone()).or_default();
+            if *chat >= PER_CHAT_MAX || self.held_back.contains(&outbox_row.to.jid) {
+                self.held_back.insert(outbox_row.to.jid);
+                continue;
+            }
+            *chat += 1;
+            self.open.insert(row.key.sort.clone(), Open { key: row.key.clone(), row: outbox_row });
         }
         Ok(ids)
+    }
+
+    /// True when a chat that was held back has nothing left here: it is time to read from the beginning.
+    pub(crate) fn wants_reading(&self) -> bool {
+        let waiting: HashSet<&Jid> = self.open.values().map(|open| &open.row.to.jid).collect();
+        self.held_back.iter().any(|chat| !waiting.contains(chat))
     }
 
     /// The row behind which to read on; `None` when the window is full for now.
@@ -108,17 +139,16 @@ impl Outbox {
     }
 
     /// What may be sent now, in order, marked as on its way.
-    pub(crate) fn next(&mut self, now: Instant) -> Vec<Open> {
-        self.paused.retain(|_, until| *until > now);
+    pub(crate) fn next(&mut self, now: Instant, clock: Timestamp) -> Vec<Open> {
         let mut busy: HashSet<&Jid> = self.in_flight.values().map(|flight| &flight.chat).collect();
-        busy.extend(self.paused.keys());
+        busy.extend(self.paused.iter().filter(|(_, (_, until))| *until > now).map(|(chat, _)| chat));
         let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight.len());
         let mut chosen = Vec::new();
         for open in self.open.values() {
             if chosen.len() == room {
                 break;
             }
-            if busy.insert(&open.row.to.jid) {
+            if busy.insert(&open.row.to.jid) && open.row.expires_at > clock {
                 chosen.push(open.clone());
             }
         }
@@ -129,15 +159,20 @@ impl Outbox {
         chosen
     }
 
-    /// WhatsApp acknowledged or refused it: it is taken out. `None` when it was not waited for.
-    pub(crate) fn acknowledged(&mut self, whatsapp_id: &str) -> Option<Open> {
+    /// WhatsApp acknowledged it: it is taken out. Also one that was given up before: WhatsApp's word stands above ours.
+    /// `None` when it was not waited for.
+    pub(crate) fn acknowledged(&mut self, whatsapp_id: &str) -> Option<Taken> {
+        self.refused(whatsapp_id).or_else(|| self.done.get(whatsapp_id).cloned())
+    }
+
+    /// WhatsApp refused it, or it cannot be sent: it is taken out. `None` when it was not waited for.
+    pub(crate) fn refused(&mut self, whatsapp_id: &str) -> Option<Taken> {
         self.in_flight.remove(whatsapp_id);
-        let sort = self
-            .open
-            .iter()
-            .find(|(_, open)| open.row.whatsapp_id == whatsapp_id)
-            .map(|(sort, _)| sort.clone())?;
-        self.take(&sort)
+        let sort = self.open.iter().find(|(_, open)| open.row.whatsapp_id == whatsapp_id);
+        let sort = sort.map(|(sort, _)| sort.clone())?;
+        let open = self.take(&sort)?;
+        self.paused.remove(&open.row.to.jid);
+        Some(Taken { key: open.key, message_id: open.row.message_id })
     }
 
     /// Everything that is open.
@@ -149,14 +184,17 @@ impl Outbox {
 
     fn take(&mut self, sort: &str) -> Option<Open> {
         let open = self.open.remove(sort)?;
-        self.done.insert(open.row.whatsapp_id.clone());
+        let taken = Taken { key: open.key.clone(), message_id: open.row.message_id };
+        self.done.insert(open.row.whatsapp_id.clone(), taken);
         Some(open)
     }
 
     /// The send failed before it left: it is tried again after a pause.
     pub(crate) fn not_sent(&mut self, whatsapp_id: &str, now: Instant) {
         if let Some(flight) = self.in_flight.remove(whatsapp_id) {
-            self.paused.insert(flight.chat, now + SEND_PAUSE);
+            let (failures, until) = self.paused.entry(flight.chat).or_insert((0, now));
+            *until = now + SEND_PAUSE.saturating_mul(1 << (*failures).min(10)).min(SEND_PAUSE_MAX);
+            *failures += 1;
         }
     }
 
@@ -172,16 +210,19 @@ impl Outbox {
     }
 
     /// When to look again by itself: at the next time-out or the end of a pause.
-    pub(crate) fn wake_at(&self) -> Option<Instant> {
+    pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
         let flights = self.in_flight.values().map(|flight| flight.until);
-        flights.chain(self.paused.values().copied()).min()
+        let pauses = self.paused.values().map(|(_, until)| *until).filter(|until| *until > now);
+        flights.chain(pauses).min()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use waxwing_domain::{Content, MessageId, Person, Secret, Text};
+    use waxwing_domain::{Content, Person, Secret, Text};
+
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn row(order: u64, chat: &str) -> Row {
         let value = OutboxRow {
@@ -203,21 +244,53 @@ mod tests {
     fn one_message_of_a_chat_is_on_its_way_and_the_next_follows_its_acknowledgement() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
         outbox.read(&[row(1, "15550001111"), row(2, "15550001111"), row(3, "15550002222")]).unwrap();
-        assert_eq!(ids(&outbox.next(now)), ["ID1", "ID3"]);
-        assert!(outbox.next(now).is_empty());
+        assert_eq!(ids(&outbox.next(now, START)), ["ID1", "ID3"]);
+        assert!(outbox.next(now, START).is_empty());
         assert!(outbox.acknowledged("ID1").is_some());
-        assert_eq!(ids(&outbox.next(now)), ["ID2"]);
+        assert_eq!(ids(&outbox.next(now, START)), ["ID2"]);
         assert!(outbox.acknowledged("unknown").is_none());
+    }
+
+    #[test]
+    fn a_chat_that_does_not_move_leaves_room_for_the_others() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        let mut rows: Vec<Row> = (1..=100).map(|order| row(order, "15550001111")).collect();
+        rows.push(row(101, "15550002222"));
+        outbox.read(&rows).unwrap();
+        assert_eq!(ids(&outbox.next(now, START)), ["ID1", "ID101"]);
+        assert_eq!(outbox.open.len(), PER_CHAT_MAX + 1);
+        // A later row of the chat must not overtake those that were left out.
+        outbox.read_on(&[row(102, "15550001111")]).unwrap();
+        for order in 1..=PER_CHAT_MAX {
+            assert!(!outbox.wants_reading());
+            outbox.acknowledged(&format!("ID{order}"));
+            outbox.next(now, START);
+        }
+        assert!(outbox.wants_reading());
+        outbox.read(&rows).unwrap();
+        assert_eq!(ids(&outbox.next(now, START)), ["ID17"]);
+    }
+
+    #[test]
+    fn a_late_acknowledgement_of_what_was_given_up_counts() {
+        let (mut outbox, now) = (Outbox::default(), Instant::now());
+        outbox.read(&[row(1, "15550001111")]).unwrap();
+        outbox.next(now, START);
+        outbox.time_out(now + ACK_TIMEOUT);
+        assert_eq!(ids(&outbox.take_expired(Timestamp::from_second(5).unwrap())), ["ID1"]);
+        assert!(outbox.next(now, START).is_empty());
+        assert!(outbox.acknowledged("ID1").is_some());
+        assert!(outbox.refused("ID1").is_none());
     }
 
     #[test]
     fn an_acknowledged_row_that_still_stands_there_is_not_sent_again() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
         outbox.read(&[row(1, "15550001111")]).unwrap();
-        outbox.next(now);
+        outbox.next(now, START);
         outbox.acknowledged("ID1");
         outbox.read(&[row(1, "15550001111"), row(2, "15550001111")]).unwrap();
-        assert_eq!(ids(&outbox.next(now)), ["ID2"]);
+        assert_eq!(ids(&outbox.next(now, START)), ["ID2"]);
         outbox.read(&[row(2, "15550001111")]).unwrap();
         assert!(outbox.done.is_empty());
     }
@@ -226,29 +299,29 @@ mod tests {
     fn what_is_not_acknowledged_is_sent_again_in_order() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
         outbox.read(&[row(1, "15550001111"), row(2, "15550001111")]).unwrap();
-        outbox.next(now);
+        outbox.next(now, START);
         outbox.time_out(now + ACK_TIMEOUT);
-        assert_eq!(ids(&outbox.next(now)), ["ID1"]);
+        assert_eq!(ids(&outbox.next(now, START)), ["ID1"]);
         outbox.disconnected();
-        assert_eq!(ids(&outbox.next(now)), ["ID1"]);
+        assert_eq!(ids(&outbox.next(now, START)), ["ID1"]);
     }
 
     #[test]
     fn a_failed_send_pauses_its_chat_only() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
         outbox.read(&[row(1, "15550001111"), row(2, "15550002222")]).unwrap();
-        outbox.next(now);
+        outbox.next(now, START);
         outbox.not_sent("ID1", now);
         outbox.acknowledged("ID2");
-        assert!(outbox.next(now).is_empty());
-        assert_eq!(ids(&outbox.next(now + SEND_PAUSE)), ["ID1"]);
+        assert!(outbox.next(now, START).is_empty());
+        assert_eq!(ids(&outbox.next(now + SEND_PAUSE, START)), ["ID1"]);
     }
 
     #[test]
     fn what_is_over_is_taken_out_unless_it_is_on_its_way() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
         outbox.read(&[row(1, "15550001111"), row(2, "15550001111"), row(9, "15550001111")]).unwrap();
-        outbox.next(now);
+        outbox.next(now, START);
         let expired = outbox.take_expired(Timestamp::from_second(5).unwrap());
         assert_eq!(ids(&expired), ["ID2"]);
     }

@@ -21,6 +21,8 @@ use waxwing_domain::{
 const DELAYS_S: &[i64] = &[1, 2, 5, 10, 30, 60, 120];
 const LEASE: Duration = Duration::from_secs(30);
 const BATCH: usize = 64;
+/// Pause after the engine failed.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A receipt that waits for its message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,7 +77,17 @@ pub(crate) struct ReceiptRetry {
 impl ReceiptRetry {
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
-            let jobs = self.work.lease(Queue::RECEIPTS, BATCH, LEASE).await.unwrap_or_default();
+            let jobs = match self.work.lease(Queue::RECEIPTS, BATCH, LEASE).await {
+                Ok(jobs) => jobs,
+                Err(error) => {
+                    tracing::warn!(%error, "parked receipts wait for the engine");
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => {}
+                        _ = stop.changed() => {}
+                    }
+                    continue;
+                },
+            };
             for job in &jobs {
                 if let Err(error) = self.look(job).await {
                     tracing::warn!(%error, "a parked receipt waits for the engine");
@@ -102,7 +114,7 @@ impl ReceiptRetry {
             return self.work.complete(Queue::RECEIPTS, job).await;
         }
         let tried = usize::try_from(job.attempts).unwrap_or(usize::MAX);
-        match DELAYS_S.get(tried) {
+        match DELAYS_S.get(tried.saturating_sub(1)) {
             Some(delay_s) => {
                 let delay = SignedDuration::from_secs(*delay_s);
                 let due_at = self.clock.now().checked_add(delay).unwrap_or(Timestamp::MAX);

@@ -1,6 +1,7 @@
 //! One session: follows the wish in its row, keeps the connection, sends what is in the outbox, records what comes back.
 
 mod connected;
+mod ending;
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +10,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use waxwing_app::{
-    commands::Outcomes,
+    commands::{Outcomes, SeenStatus},
     keys,
     ports::{Bounds, Consistency, Guard, PortError, Query, Row, Write},
     rows,
@@ -23,7 +24,7 @@ use waxwing_whatsapp::{
 use crate::{
     admission::{Admission, backoff},
     inbound::JournalSink,
-    lanes::{Lanes, Outcome},
+    lanes::Lanes,
     live::Live,
     outbox::Outbox,
     supervisor::{HostPorts, HostSettings},
@@ -71,6 +72,8 @@ pub(crate) struct Session {
     failures: u32,
     /// Since when a session that was connected is not; what is shorter than the grace is no news.
     dropped_at: Option<Instant>,
+    /// The Signal state was erased and nothing was made since.
+    forgotten: bool,
 }
 
 /// An open connection with what belongs to it.
@@ -102,6 +105,7 @@ impl Session {
             view: None,
             failures: 0,
             dropped_at: None,
+            forgotten: false,
         }
     }
 
@@ -113,7 +117,14 @@ impl Session {
                 self.wait(Duration::from_secs(1)).await;
                 continue;
             }
-            let Some(view) = &self.view else { return };
+            let Some(view) = &self.view else {
+                if let Err(error) = self.fail_what_is_left().await {
+                    tracing::warn!(session = %self.id, %error, "a deleted session waits for the engine");
+                    self.wait(Duration::from_secs(1)).await;
+                    continue;
+                }
+                return;
+            };
             let done = match view.wanted {
                 Wanted::Running => self.run_wanted().await,
                 Wanted::Stopped => self.stand_still().await,
@@ -151,15 +162,17 @@ impl Session {
         self.state = None;
         let view = self.view.clone();
         let (status, reason) = view.map_or((SessionStatus::Stopped, None), |view| (view.status, view.reason));
-        let shown = match status {
-            SessionStatus::Failed | SessionStatus::LoggedOut => status,
-            _ => SessionStatus::Stopped,
+        let shown = match status.is_at_rest() {
+            true => status,
+            false => SessionStatus::Stopped,
         };
         if status != shown {
             self.record_status(shown, None).await?;
         }
         self.live.say(shown, reason.as_deref(), None).await;
         self.dropped_at = None;
+        self.read_outbox().await?;
+        self.expire().await;
         self.wait(LOOK_INTERVAL).await;
         Ok(())
     }
@@ -196,7 +209,10 @@ impl Session {
         let state = self.claim().await?;
         let sink = JournalSink::new(self.shared.outcomes.clone(), self.account, self.id, view.me.clone());
         let device_name = view.settings.device_name.clone().unwrap_or_else(|| DEVICE_NAME.to_owned());
-        let settings = SessionSettings::new(view.network, device_name);
+        let mut settings = SessionSettings::new(view.network, device_name.clone());
+        // Without a name the client waits ten seconds at each login for the phone to tell one. The phone's word replaces it.
+        settings.push_name = Some(view.me.as_ref().and_then(|me| me.name.clone()).unwrap_or(device_name));
+        self.forgotten = false;
         let opened = self.shared.ports.connector.open(state, settings, sink.clone()).await;
         let (connection, events) = opened.map_err(|error| PortError::Unavailable(error.to_string()))?;
         Ok(Open { connection: Arc::new(connection), events, sink, generation: view.generation })
@@ -208,40 +224,55 @@ impl Session {
         if view.network != waxwing_whatsapp::NETWORK {
             return self.refuse_network(&view).await;
         }
+        // Connected when the process last ended: that it is not now may become news.
+        if view.status == SessionStatus::Connected {
+            self.dropped_at.get_or_insert_with(Instant::now);
+        }
         let status = match self.live.status() {
             Some(SessionStatus::Reconnecting) => SessionStatus::Reconnecting,
             _ => SessionStatus::Connecting,
         };
         self.live.say(status, None, None).await;
-        self.shared.admission.admitted().await;
+        if !self.admitted(view.generation).await? {
+            return Ok(());
+        }
         let mut open = self.open(&view).await?;
         loop {
-            if open.connection.connect().is_err() {
-                return Ok(());
-            }
-            let ended = self.follow(&mut open).await?;
+            let ended = self.run_once(&mut open).await;
             self.outbox.disconnected();
+            let ended = match ended {
+                Ok(ended) => ended,
+                Err(error) => {
+                    self.dropped_at.get_or_insert_with(Instant::now);
+                    self.close(&mut open).await;
+                    return Err(error);
+                },
+            };
             match ended {
                 Ended::Dropped(reason) => {
                     tracing::info!(session = %self.id, reason, "the connection dropped");
                     let pause = backoff(self.failures, &*self.shared.ports.entropy);
                     self.failures = self.failures.saturating_add(1);
-                    if !self.pause_before_reconnect(pause, open.generation).await? {
-                        open.connection.close().await;
-                        return Ok(());
+                    let goes_on = self.pause_before_reconnect(pause, open.generation).await;
+                    if !matches!(goes_on, Ok(true))
+                        || !matches!(self.admitted(open.generation).await, Ok(true))
+                    {
+                        self.close(&mut open).await;
+                        return goes_on.map(drop);
                     }
-                    self.shared.admission.admitted().await;
                 },
                 Ended::Wish | Ended::HostStops => {
-                    open.connection.close().await;
+                    self.close(&mut open).await;
                     return Ok(());
                 },
                 Ended::LogoutWish => {
-                    let _ = tokio::time::timeout(LOGOUT_TIMEOUT, open.connection.logout()).await;
+                    let connection = open.connection.clone();
+                    self.unlink_on(&connection).await;
+                    self.close(&mut open).await;
                     return Ok(());
                 },
                 Ended::Over(status, reason) => {
-                    open.connection.close().await;
+                    self.close(&mut open).await;
                     return self.over(status, reason).await;
                 },
                 Ended::Reopen => {
@@ -250,6 +281,53 @@ impl Session {
                     return Ok(());
                 },
             }
+        }
+    }
+
+    async fn run_once(&mut self, open: &mut Open) -> Result<Ended, PortError> {
+        match open.connection.connect() {
+            Ok(()) => self.follow(open).await,
+            Err(_) => Ok(Ended::Reopen),
+        }
+    }
+
+    /// Waits until the host lets this session connect. False when the wish changed or the host stops meanwhile.
+    async fn admitted(&mut self, generation: u64) -> Result<bool, PortError> {
+        let shared = self.shared.clone();
+        let mut admitted = std::pin::pin!(shared.admission.admitted());
+        loop {
+            tokio::select! {
+                () = &mut admitted => return Ok(true),
+                _ = self.stop.changed() => return Ok(false),
+                poke = self.pokes.recv() => {
+                    if poke.is_none() {
+                        return Ok(false);
+                    }
+                    self.look().await?;
+                    if !self.still_wanted(generation) {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closes gracefully, and still listens to what the network says of messages: it is not said again.
+    async fn close(&mut self, open: &mut Open) {
+        let connection = open.connection.clone();
+        let mut closing = std::pin::pin!(connection.close());
+        loop {
+            tokio::select! {
+                biased;
+                event = open.events.recv() => match event {
+                    Some(event) => self.on_message_event(event).await,
+                    None => break,
+                },
+                () = &mut closing => break,
+            }
+        }
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, open.events.recv()).await {
+            self.on_message_event(event).await;
         }
     }
 
@@ -270,7 +348,10 @@ impl Session {
                 () = sleep_until(until) => return Ok(true),
                 () = sleep_until(grace), if grace < until && grace > Instant::now() => {}
                 _ = self.stop.changed() => return Ok(false),
-                _ = self.pokes.recv() => {
+                poke = self.pokes.recv() => {
+                    if poke.is_none() {
+                        return Ok(false);
+                    }
                     self.look().await?;
                     if !self.still_wanted(generation) {
                         return Ok(false);
@@ -318,80 +399,11 @@ impl Session {
         Ok(())
     }
 
-    async fn log_out(&mut self) -> Result<(), PortError> {
-        let Some(view) = self.view.clone() else { return Ok(()) };
-        self.unlink(&view).await?;
-        self.forget_device().await?;
-        if view.status != SessionStatus::LoggedOut {
-            self.record_status(SessionStatus::LoggedOut, Some("requested")).await?;
-        }
-        self.live.say(SessionStatus::LoggedOut, view.reason.as_deref().or(Some("requested")), None).await;
-        self.fail_outbox().await?;
-        self.wait(LOOK_INTERVAL).await;
-        Ok(())
-    }
-
-    /// Tells the server that this device is no longer linked, as far as it can be reached.
-    async fn unlink(&mut self, view: &SessionView) -> Result<(), PortError> {
-        if !self.claim().await?.is_paired() || view.network != waxwing_whatsapp::NETWORK {
-            return Ok(());
-        }
-        let mut open = self.open(view).await?;
-        if open.connection.connect().is_ok() {
-            let connected = async {
-                while let Some(event) = open.events.recv().await {
-                    use waxwing_whatsapp::ConnectionEvent as E;
-                    if matches!(event, E::Connected { .. } | E::Disconnected { .. }) {
-                        return;
-                    }
-                }
-            };
-            if tokio::time::timeout(LOGOUT_TIMEOUT, connected).await.is_ok() {
-                let _ = tokio::time::timeout(LOGOUT_TIMEOUT, open.connection.logout()).await;
-            }
-        }
-        open.connection.abort();
-        self.state = None;
-        Ok(())
-    }
-
-    /// Removes the Signal state, which is worthless without the link.
-    async fn forget_device(&mut self) -> Result<(), PortError> {
-        let state = self.claim().await?;
-        self.state = None;
-        state.erase().await.map_err(|error| PortError::Unavailable(error.to_string()))
-    }
-
-    /// A logged-out session fails its queue.
-    async fn fail_outbox(&mut self) -> Result<(), PortError> {
-        let (code, detail) =
-            ("session_logged_out", "The session was logged out before the message was sent.");
-        self.read_outbox().await?;
-        for open in self.outbox.take_all() {
-            let (message, whatsapp_id) = (open.row.message_id, open.row.whatsapp_id);
-            let outcome = Outcome::Failed { message, open_row: open.key, code, detail: detail.to_owned() };
-            self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
-        }
-        Ok(())
-    }
-
-    async fn delete(&mut self) -> Result<(), PortError> {
-        if let Some(view) = self.view.clone() {
-            self.unlink(&view).await?;
-        }
-        self.forget_device().await?;
-        self.fail_outbox().await?;
-        self.live.remove().await?;
-        let gone = Write::Delete(keys::hosted_session(self.account, self.id), Guard::Always);
-        self.shared.ports.records.write_each(vec![gone]).await.map(drop)
-    }
-
     async fn record_status(&self, status: SessionStatus, reason: Option<&str>) -> Result<(), PortError> {
         let at = self.shared.ports.clock.now();
-        self.shared
-            .outcomes
-            .session_status(self.account, self.id, status, reason.map(str::to_owned), at)
-            .await
+        let generation = self.view.as_ref().map_or(0, |view| view.generation);
+        let seen = SeenStatus { status, reason: reason.map(str::to_owned), generation };
+        self.shared.outcomes.session_status(self.account, self.id, seen, at).await
     }
 
     /// Reads the beginning of the outbox.

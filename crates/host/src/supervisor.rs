@@ -31,8 +31,10 @@ use crate::{
 const POKES_MAX: usize = 8;
 /// Sessions listed at once.
 const PAGE: usize = 1_000;
-/// How long a stop may take before what is left is abandoned; everything that matters is durable.
-const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long sessions may take to close before they are abandoned; everything that matters is durable.
+const STOP_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// How long outcomes may then take to be recorded.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What a host needs.
 #[derive(Clone)]
@@ -160,7 +162,7 @@ impl Host {
         sender
     }
 
-    /// Closes all connections gracefully and waits for it, for four seconds at most.
+    /// Closes all connections gracefully and waits for it, for three seconds at most.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -176,7 +178,7 @@ impl Host {
         if tokio::time::timeout(STOP_TIMEOUT, sessions).await.is_err() {
             tracing::warn!("some sessions did not close in time; they are abandoned");
         }
-        self.shared.lanes.drained().await;
+        self.shared.lanes.drained(DRAIN_TIMEOUT).await;
         tasks.abort_all();
     }
 }

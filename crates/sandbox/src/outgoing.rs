@@ -100,8 +100,12 @@ fn envelope(turn: &Turn<'_>, route: Route<'_>, id: &str) -> NodeBuilder {
         .attr("from", route.from.jid(route.form))
         .attr("id", id)
         .attr("t", stanza::seconds(turn.now))
-        .attr("type", "text")
-        .attr("notify", route.from.push_name());
+        .attr("type", "text");
+    // Who gave no name shows none.
+    let stanza = match &route.from.name {
+        Some(name) => stanza.attr("notify", name.as_str()),
+        None => stanza,
+    };
     match route.form {
         Form::Pn => stanza.attr("sender_lid", route.from.jid(Form::Lid)),
         Form::Lid => stanza.attr("sender_pn", route.from.jid(Form::Pn)),

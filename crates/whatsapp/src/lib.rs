@@ -27,7 +27,7 @@ pub use event::{
     ConnectionEvent, ConnectionEvents, Disconnect, LogoutReason, PermanentCause, ReceiptStep, WhatsappIds,
 };
 pub use inbound::{InboundError, InboundMessage, InboundSink};
-pub use outgoing::{OutgoingMessage, SendError, new_whatsapp_id};
+pub use outgoing::{OutgoingMessage, SendError};
 pub use socket::{Endpoint, EndpointError, Endpoints};
 pub use store::{Poison, SignalState, StateError};
 

@@ -1,13 +1,12 @@
 //! Outgoing messages.
 
-use waxwing_app::ports::{Entropy, EntropyExt};
 use waxwing_domain::{Content, Jid};
 use whatsapp_rust::send::SendError as LibraryError;
 
 /// A message to send. The same value sent twice is one message for its recipient.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutgoingMessage {
-    /// Its id, made with the command by [`new_whatsapp_id`].
+    /// Its id, made with the command.
     pub whatsapp_id: String,
     /// The recipient.
     pub to: Jid,
@@ -38,25 +37,5 @@ impl From<LibraryError> for SendError {
             LibraryError::InvalidRequest(reason) => Self::Invalid(reason),
             other => Self::Failed(other.to_string()),
         }
-    }
-}
-
-/// A fresh message id in the form that the official clients use: `3EB0` and 18 hexadecimal digits.
-pub fn new_whatsapp_id(entropy: &dyn Entropy) -> String {
-    let random: [u8; 9] = entropy.bytes();
-    random.iter().fold(String::from("3EB0"), |id, byte| id + &format!("{byte:02X}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::doubles::Counter;
-
-    #[test]
-    fn ids_look_like_those_of_the_official_clients() {
-        let entropy = Counter::default();
-        let (first, second) = (new_whatsapp_id(&entropy), new_whatsapp_id(&entropy));
-        assert_eq!(first, "3EB0000000000000000000");
-        assert_eq!(second, "3EB0000000000000000001");
     }
 }

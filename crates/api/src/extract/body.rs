@@ -44,10 +44,18 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
         }
         let value: Value = serde_json::from_slice(&raw)
             .map_err(|error| Problem::field("", format!("this is not valid JSON: {error}")))?;
+        if !value.is_object() {
+            return Err(Problem::field("", "expected a JSON object"));
+        }
         // Over the parsed value rather than the bytes: so the path is known inside unions, too.
         let value = serde_path_to_error::deserialize(value).map_err(|error| {
-            let pointer = pointer(error.path());
-            Problem::field(pointer, error.into_inner().to_string())
+            let (place, detail) = (pointer(error.path()), error.into_inner().to_string());
+            // A field that is not there is named by the message only.
+            let missing = detail.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+            match missing {
+                Some(name) => Problem::field(format!("{place}/{name}"), "this field is needed"),
+                None => Problem::field(place, detail),
+            }
         })?;
         Ok(Self { value, raw })
     }

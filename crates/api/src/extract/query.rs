@@ -33,7 +33,7 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for ValidQuery<T> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// Most entries of the page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: Option<String>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

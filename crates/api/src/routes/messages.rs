@@ -88,7 +88,7 @@ async fn send(
 #[into_params(parameter_in = Query)]
 pub(super) struct MessagesQuery {
     /// Most entries of the page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: Option<String>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
@@ -119,7 +119,7 @@ pub(super) struct MessagesQuery {
 
 impl MessagesQuery {
     fn filter(&self) -> Result<MessageFilter, Problem> {
-        let chat = self.chat.as_deref().map(Recipient::parse).transpose();
+        let chat = self.chat.as_deref().map(str::trim).map(Recipient::parse).transpose();
         let chat = chat.map_err(|error| Problem::field("/query/chat", error.to_string()))?;
         let descending = match self.order.as_deref() {
             None | Some("asc") => false,

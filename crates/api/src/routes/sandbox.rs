@@ -16,7 +16,7 @@ use super::answer;
 use crate::{
     Api, Problem,
     extract::{Actor, Body, IdempotencyKey, PageQuery, PhonePath, SandboxRead, SandboxWrite, ValidQuery},
-    shapes::{CreatePhoneIn, ScanIn},
+    shapes::{CreatePhoneIn, SandboxMessageIn, ScanIn},
 };
 
 static REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -105,13 +105,13 @@ pub(super) async fn enter_code(
 #[utoipa::path(post, path = "/sandbox/phones/{number}/messages", operation_id = "sendFromSandboxPhone", tag = "sandbox",
     params(("number" = String, Path, description = "The phone's number."),
            ("Idempotency-Key" = Option<String>, Header, description = "Repeats this request safely.")),
-    request_body = Value, responses((status = 202, description = "Sent", body = Value)))]
+    request_body = SandboxMessageIn, responses((status = 202, description = "Sent", body = Value)))]
 pub(super) async fn send_from_phone(
     State(api): State<Api>,
     actor: Actor<SandboxWrite>,
     PhonePath(phone): PhonePath,
     IdempotencyKey(idempotency_key): IdempotencyKey,
-    body: Body<Map<String, Value>>,
+    body: Body<SandboxMessageIn>,
 ) -> Result<Response, Problem> {
     let request = SandboxRequest::Send { phone, message: json!(body.value), idempotency_key };
     call(&api, actor.account(), request).await

@@ -40,6 +40,7 @@ pub(super) async fn create_session(
     let out = |view: &SessionView| SessionOut::new(view.clone(), None);
     let kept = |view: &SessionView| kept(StatusCode::CREATED, &out(view));
     let repeatable = idempotency.map(|idempotency| Repeatable { idempotency, answer: &kept });
+    let settings = settings.unwrap_or_default();
     let new = NewSession { name, phone_number, start, settings };
     Ok(match api.commands.create_session(actor.account(), new, repeatable, &actor.cause()).await? {
         Once::Done(view) => answer(StatusCode::CREATED, out(&view)),
@@ -56,12 +57,10 @@ pub(super) async fn list_sessions(
     ValidQuery(page): ValidQuery<PageQuery>,
 ) -> Result<Response, Problem> {
     let (limit, after) = page.read()?;
-    let mut views = queries::sessions(&*api.records, actor.account(), after, limit + 1).await?;
-    let more = views.len() > limit;
-    views.truncate(limit);
-    let next_cursor = views.last().filter(|_| more).map(|view| cursor::encode(&view.id.to_string()));
-    let mut data = Vec::with_capacity(views.len());
-    for view in views.into_iter().filter(|view| actor.may_touch(view.id)) {
+    let page = queries::sessions(&*api.records, actor.account(), after, limit).await?;
+    let next_cursor = page.next.map(|next| cursor::encode(&next));
+    let mut data = Vec::with_capacity(page.sessions.len());
+    for view in page.sessions.into_iter().filter(|view| actor.may_touch(view.id)) {
         let live = queries::live_session(&*api.records, actor.account(), view.id).await?;
         data.push(SessionOut::new(view, live));
     }
@@ -196,7 +195,12 @@ pub(super) async fn get_session_qr(
     let qr = live.and_then(|live| live.qr).filter(|qr| qr.expires_at > now);
     let qr = qr.ok_or_else(|| Problem::new("not_pairing", "The session has no code to scan right now."))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let picture = ["image/svg+xml", "image/png"].into_iter().find(|kind| accept.contains(kind));
+    let accept = accept.to_ascii_lowercase();
+    // The first kind that is named decides; whoever names none gets JSON.
+    let known = ["image/svg+xml", "image/png", "application/json"];
+    let named = accept.split(',').map(|part| part.split(';').next().unwrap_or("").trim());
+    let picture = named.filter_map(|named| known.into_iter().find(|kind| *kind == named)).next();
+    let picture = picture.filter(|kind| *kind != "application/json");
     let no_store = (header::CACHE_CONTROL, "no-store");
     Ok(match picture {
         Some(kind @ "image/svg+xml") => {

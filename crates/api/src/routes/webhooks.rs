@@ -36,7 +36,7 @@ pub(super) async fn create_webhook(
     }
     let kept = |created: &CreatedWebhook| kept(StatusCode::CREATED, &WebhookOut::new(&created.view, None));
     let repeatable = idempotency.map(|idempotency| Repeatable { idempotency, answer: &kept });
-    let new = NewWebhook { url: parsed, events, session_ids, description };
+    let new = NewWebhook { url, events, session_ids, description };
     Ok(match api.commands.create_webhook(actor.account(), new, repeatable, &actor.cause()).await? {
         Once::Done(CreatedWebhook { view, secret }) => {
             answer(StatusCode::CREATED, WebhookOut::new(&view, Some(secret.0)))

@@ -13,6 +13,7 @@ use crate::{
     execute::{Cause, ExecuteError, Execution},
     keys,
     ports::{Claim, PortError},
+    projections::session_writes,
     views::SessionView,
 };
 
@@ -78,7 +79,11 @@ impl Commands {
         let command = SessionCommand::Create(create);
         let execution = Execution::<Session> { account, id: &text, command, fresh: true, claims, cause };
         match self.ports.execute(execution).await {
-            Ok(_) => Ok(Once::Done(view)),
+            Ok(_) => {
+                // Who made it finds it in the list at once.
+                self.records.write_each(session_writes(account, &view, 1)?).await?;
+                Ok(Once::Done(view))
+            },
             Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
             Err(ExecuteError::Port(error)) => Err(error.into()),
             Err(ExecuteError::ClaimTaken(key, value)) => {

@@ -1,7 +1,6 @@
 //! Make a webhook endpoint.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use url::Url;
 use waxwing_domain::{
     AccountId, Secret, SessionId, WebhookEndpointId,
     webhook_endpoint::{
@@ -15,7 +14,9 @@ use super::{
 };
 use crate::{
     execute::{Cause, ExecuteError, Execution},
-    ports::{EntropyExt, PortError},
+    keys,
+    ports::{EntropyExt, Guard, PortError, Write},
+    rows,
     views::WebhookView,
 };
 
@@ -26,7 +27,7 @@ pub const WEBHOOKS_MAX: usize = 100;
 #[derive(Debug, Clone)]
 pub struct NewWebhook {
     /// Where to deliver.
-    pub url: Url,
+    pub url: String,
     /// Which event types, or `*` alone.
     pub events: Vec<String>,
     /// Only events of these sessions.
@@ -89,14 +90,8 @@ impl Commands {
         let key: [u8; 32] = self.entropy.bytes();
         let secret = Secret(format!("whsec_{}", STANDARD.encode(key)));
         let NewWebhook { url, events, session_ids, description } = new;
-        let create = CreateWebhookEndpoint {
-            url: url.into(),
-            events,
-            session_ids,
-            description,
-            secret: secret.clone(),
-            at,
-        };
+        let create =
+            CreateWebhookEndpoint { url, events, session_ids, description, secret: secret.clone(), at };
         let created = create.clone().decide_created()?;
         let created = CreatedWebhook { view: WebhookView::new(id, &created), secret };
         let claims = self.claims_for(account, repeatable.as_ref(), &created, at).await?;
@@ -105,7 +100,12 @@ impl Commands {
         let execution =
             Execution::<WebhookEndpoint> { account, id: &text, command, fresh: true, claims, cause };
         match self.ports.execute(execution).await {
-            Ok(_) => Ok(Once::Done(created)),
+            Ok(_) => {
+                // Who made it finds it in the list at once.
+                let row = rows::row(keys::webhook(account, id), 1, &created.view)?;
+                self.records.write_each(vec![Write::Put(row, Guard::Newer)]).await?;
+                Ok(Once::Done(created))
+            },
             Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
             Err(ExecuteError::Port(error)) => Err(error.into()),
             Err(ExecuteError::ClaimTaken(key, value)) => {

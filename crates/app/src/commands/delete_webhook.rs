@@ -8,7 +8,8 @@ use waxwing_domain::{
 use super::Commands;
 use crate::{
     execute::{Cause, ExecuteError, Execution},
-    ports::PortError,
+    keys,
+    ports::{Guard, PortError, Write},
 };
 
 /// Why an endpoint was not deleted.
@@ -41,7 +42,10 @@ impl Commands {
             cause,
         };
         match self.ports.execute(execution).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                let gone = Write::Delete(keys::webhook(account, id), Guard::Always);
+                Ok(self.records.write_each(vec![gone]).await.map(drop)?)
+            },
             Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
             Err(ExecuteError::Port(error)) => Err(error.into()),
             Err(ExecuteError::ClaimTaken(..)) => {

@@ -19,6 +19,17 @@ pub struct Outcomes {
     pub ports: CommandPorts,
 }
 
+/// What a host saw a session do.
+#[derive(Debug, Clone)]
+pub struct SeenStatus {
+    /// What it is doing now.
+    pub status: SessionStatus,
+    /// Why, for programs.
+    pub reason: Option<String>,
+    /// The wish that the host followed.
+    pub generation: u64,
+}
+
 /// The id of a message that came in: always the same for the same message, so that one conditional put deduplicates.
 pub fn inbound_message_id(
     session: SessionId,
@@ -147,10 +158,10 @@ impl Outcomes {
         &self,
         account: AccountId,
         id: SessionId,
-        status: SessionStatus,
-        reason: Option<String>,
+        seen: SeenStatus,
         at: Timestamp,
     ) -> Result<(), PortError> {
-        self.on_session(account, id, SessionCommand::RecordStatus { status, reason, at }).await
+        let SeenStatus { status, reason, generation } = seen;
+        self.on_session(account, id, SessionCommand::RecordStatus { status, reason, generation, at }).await
     }
 }

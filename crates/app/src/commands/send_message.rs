@@ -131,7 +131,7 @@ impl Commands {
 
 /// A message id of the form that WhatsApp Web makes: `3EB0` and 18 hexadecimal digits.
 /// Source: `generateMessageIDV2` in Baileys, `GenerateMessageID` in whatsmeow.
-fn new_whatsapp_id(entropy: &dyn Entropy) -> String {
+pub fn new_whatsapp_id(entropy: &dyn Entropy) -> String {
     let random: [u8; 9] = entropy.bytes();
     random.iter().fold(String::from("3EB0"), |id, byte| format!("{id}{byte:02X}"))
 }

@@ -35,7 +35,7 @@ pub struct IndexEntry {
 pub struct Row {
     /// Where it lives.
     pub key: Key,
-    /// What it says: up to 256 KiB.
+    /// What it says: up to 512 KiB. A text of 65,536 characters takes up to 393 KB as JSON.
     pub value: Vec<u8>,
     /// Version that the writer last saw; what a guard compares.
     pub version: u64,

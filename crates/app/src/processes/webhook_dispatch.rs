@@ -67,10 +67,17 @@ impl WebhookDispatch {
                 0 => Ok(Vec::new()),
                 _ => self.work.lease(Queue::WEBHOOKS, free, LEASE).await,
             };
-            let jobs = leased.unwrap_or_else(|error| {
-                tracing::warn!(%error, "webhooks wait");
-                Vec::new()
-            });
+            let jobs = match leased {
+                Ok(jobs) => jobs,
+                Err(error) => {
+                    tracing::warn!(%error, "webhooks wait");
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => {}
+                        _ = stop.changed() => {}
+                    }
+                    continue;
+                },
+            };
             if jobs.is_empty() {
                 let idle = async {
                     match free {

@@ -109,15 +109,12 @@ impl MessageProjection {
             },
         ];
         let row = Row { indexes, ..rows::row(keys::message(account, view.id), version, view)? };
-        let mut writes = vec![Write::Put(row, Guard::Newer)];
-        if version == 1 {
-            let sender = match view.direction {
-                Direction::In => view.from.as_ref().map(|from| &from.jid),
-                Direction::Out => None,
-            };
-            let key = keys::whatsapp_id(account, session, chat, sender, &view.whatsapp_id);
-            writes.push(Write::Put(rows::row(key, 1, &view.id)?, Guard::Absent));
-        }
-        Ok(writes)
+        let sender = match view.direction {
+            Direction::In => view.from.as_ref().map(|from| &from.jid),
+            Direction::Out => None,
+        };
+        let key = keys::whatsapp_id(account, session, chat, sender, &view.whatsapp_id);
+        let index = Write::Put(rows::row(key, 1, &view.id)?, Guard::Absent);
+        Ok(vec![Write::Put(row, Guard::Newer), index])
     }
 }

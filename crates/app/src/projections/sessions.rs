@@ -11,7 +11,7 @@ use crate::{
     keys,
     ports::{Commit, Consistency, FeedItem, Gateway, Guard, PortError, Records, StreamName, Write},
     rows,
-    views::{SessionView, Wanted},
+    views::SessionView,
 };
 
 /// Sessions by account, the list of those that hosts look after, and the hint to the host.
@@ -79,14 +79,9 @@ impl SessionProjection {
     }
 }
 
-/// A deleted session leaves the account's list; the host sees in its own list that the state has to go.
+/// A deleted session keeps its row, so that a late projection cannot bring it back; lists leave it out. The host sees in
+/// its own list that the state has to go.
 pub(crate) fn writes(account: AccountId, view: &SessionView, version: u64) -> Result<Vec<Write>, PortError> {
-    let hosted = rows::row(keys::hosted_session(account, view.id), version, view)?;
-    let hosted = Write::Put(hosted, Guard::Newer);
-    Ok(match view.wanted {
-        Wanted::Deleted => vec![hosted, Write::Delete(keys::session(account, view.id), Guard::Always)],
-        _ => {
-            vec![hosted, Write::Put(rows::row(keys::session(account, view.id), version, view)?, Guard::Newer)]
-        },
-    })
+    let keys = [keys::hosted_session(account, view.id), keys::session(account, view.id)];
+    keys.into_iter().map(|key| Ok(Write::Put(rows::row(key, version, view)?, Guard::Newer))).collect()
 }

@@ -7,7 +7,7 @@ use waxwing_domain::{
     message::{Direction, Message, MessageEvent, MessageStatus},
 };
 
-use super::{SESSIONS_MAX, sessions};
+use super::all_sessions;
 use crate::{
     codec,
     execute::CommandPorts,
@@ -168,7 +168,7 @@ pub async fn messages(
     let sessions = match filter.session {
         Some(session) => vec![session],
         None => {
-            let all = sessions(records, account, None, SESSIONS_MAX).await?;
+            let all = all_sessions(records, account).await?;
             all.into_iter().map(|session| session.id).filter(|id| allowed(*id)).collect()
         },
     };

@@ -12,8 +12,10 @@ use crate::{
     views::{LiveSession, SessionView, Wanted},
 };
 
-/// Most sessions of one account.
-pub const SESSIONS_MAX: usize = 1_000;
+/// Most sessions of one account that lists over all of them look at.
+pub const SESSIONS_MAX: usize = 10_000;
+/// Rows read at once.
+const PAGE: usize = 500;
 
 /// The session, unless it is not there or was deleted.
 pub async fn session(
@@ -55,14 +57,47 @@ pub async fn live_session(
     rows::get(records, &keys::session_live(account, id)).await
 }
 
-/// The account's sessions after this id, oldest first.
+/// A page of sessions.
+#[derive(Debug, Clone, Default)]
+pub struct SessionPage {
+    /// The sessions, oldest first; deleted ones are left out, so that there may be fewer than the limit.
+    pub sessions: Vec<SessionView>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// The account's sessions after this id.
 pub async fn sessions(
     records: &dyn Records,
     account: AccountId,
     after: Option<String>,
     limit: usize,
-) -> Result<Vec<SessionView>, PortError> {
+) -> Result<SessionPage, PortError> {
     let bounds = Bounds { after, before: None };
-    let query = Query { index: 0, partition: keys::sessions(account), bounds, descending: false, limit };
-    records.query(query).await?.iter().map(rows::value).collect()
+    let query =
+        Query { index: 0, partition: keys::sessions(account), bounds, descending: false, limit: limit + 1 };
+    let mut found = records.query(query).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|row| row.key.sort.clone());
+    let views = found.iter().map(rows::value).collect::<Result<Vec<SessionView>, _>>()?;
+    let sessions = views.into_iter().filter(|view| view.wanted != Wanted::Deleted).collect();
+    Ok(SessionPage { sessions, next })
+}
+
+/// Every session of the account that is not deleted: up to [`SESSIONS_MAX`].
+pub(crate) async fn all_sessions(
+    records: &dyn Records,
+    account: AccountId,
+) -> Result<Vec<SessionView>, PortError> {
+    let (mut all, mut after) = (Vec::new(), None);
+    while all.len() < SESSIONS_MAX {
+        let page = sessions(records, account, after, PAGE).await?;
+        all.extend(page.sessions);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    Ok(all)
 }

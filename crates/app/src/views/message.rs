@@ -96,7 +96,7 @@ impl MessageView {
             to: chat.clone(),
             chat,
             from: None,
-            content,
+            content: Content::cut(content),
             status: MessageStatus::Queued,
             whatsapp_id,
             created_at,

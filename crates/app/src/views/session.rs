@@ -36,6 +36,12 @@ pub struct SessionView {
     pub wanted: Wanted,
     /// Grows with each wish that needs a new connection: a host that sees a higher one connects anew.
     pub generation: u64,
+    /// It was asked to log out and has not done so yet.
+    #[serde(default)]
+    pub logging_out: bool,
+    /// It was asked to start while it was logging out.
+    #[serde(default)]
+    pub start_after_logout: bool,
     /// The last status that was recorded.
     pub status: SessionStatus,
     /// Why.
@@ -58,6 +64,8 @@ impl SessionView {
                 settings: created.settings,
                 wanted: if created.start { Wanted::Running } else { Wanted::Stopped },
                 generation: 1,
+                logging_out: false,
+                start_after_logout: false,
                 status: if created.start { SessionStatus::Connecting } else { SessionStatus::Stopped },
                 reason: None,
                 me: None,
@@ -75,24 +83,46 @@ impl SessionView {
         match event {
             SessionEvent::Created(_) => {},
             SessionEvent::StartRequested(_) | SessionEvent::RestartRequested(_) => {
-                self.wanted = Wanted::Running;
                 self.generation += 1;
-                self.status = SessionStatus::Connecting;
-                self.reason = None;
+                match self.wanted {
+                    // First it has to be unlinked as it was asked to.
+                    Wanted::LoggedOut if self.logging_out => self.start_after_logout = true,
+                    _ => self.begin(),
+                }
             },
-            SessionEvent::StopRequested(_) => self.wanted = Wanted::Stopped,
-            SessionEvent::LogoutRequested(_) => self.wanted = Wanted::LoggedOut,
+            SessionEvent::StopRequested(_) => match self.wanted {
+                Wanted::LoggedOut if self.logging_out => self.start_after_logout = false,
+                _ => self.wanted = Wanted::Stopped,
+            },
+            SessionEvent::LogoutRequested(_) => {
+                self.wanted = Wanted::LoggedOut;
+                (self.logging_out, self.start_after_logout) = (true, false);
+            },
             SessionEvent::Paired(paired) => self.me = Some(paired.me),
             SessionEvent::StatusChanged(changed) => {
                 self.status = changed.status;
                 self.reason = changed.reason;
                 match changed.status {
-                    SessionStatus::LoggedOut => self.wanted = Wanted::LoggedOut,
-                    SessionStatus::Stopped | SessionStatus::Failed => self.wanted = Wanted::Stopped,
+                    SessionStatus::LoggedOut => self.logged_out(),
+                    status if status.is_at_rest() => self.wanted = Wanted::Stopped,
                     _ => {},
                 }
             },
             SessionEvent::Deleted(_) => self.wanted = Wanted::Deleted,
+        }
+    }
+
+    fn begin(&mut self) {
+        self.wanted = Wanted::Running;
+        self.status = SessionStatus::Connecting;
+        self.reason = None;
+    }
+
+    fn logged_out(&mut self) {
+        self.wanted = Wanted::LoggedOut;
+        self.logging_out = false;
+        if std::mem::take(&mut self.start_after_logout) {
+            self.begin();
         }
     }
 }

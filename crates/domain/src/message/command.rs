@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::{MessageError, MessageEvent, MessageQueued, MessageReceived, MessageSentFromPhone, ReceiptStep};
-use crate::{Content, Person, SessionId, content::TEXT_CHARS_MAX};
+use crate::{Content, Person, SessionId};
 
 /// What can be asked of a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,10 +58,11 @@ pub struct QueueMessage {
 
 impl QueueMessage {
     pub(super) fn decide(self) -> Result<Vec<MessageEvent>, MessageError> {
-        match self.content.text().map(|text| text.chars().count()) {
-            Some(0) => return Err(MessageError::EmptyText),
-            Some(count) if count > TEXT_CHARS_MAX => return Err(MessageError::TextTooLong),
-            _ => {},
+        if self.content.text() == Some("") {
+            return Err(MessageError::EmptyText);
+        }
+        if !self.content.fits() {
+            return Err(MessageError::TextTooLong);
         }
         let Self { session_id, from, to, whatsapp_id, message_secret, content, expires_at, metadata, at } =
             self;

@@ -44,6 +44,8 @@ pub enum SessionCommand {
         status: SessionStatus,
         /// Why, for programs.
         reason: Option<String>,
+        /// The wish that the host followed, as counted in the session's view.
+        generation: u64,
         /// When.
         at: Timestamp,
     },

@@ -17,6 +17,8 @@ pub use event::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Jid;
+
 /// Longest name of a session, in characters.
 pub const NAME_CHARS_MAX: usize = 100;
 
@@ -65,6 +67,16 @@ impl SessionStatus {
     }
 }
 
+impl SessionStatus {
+    /// True when the session does not go on by itself: a start brings it back.
+    pub fn is_at_rest(self) -> bool {
+        matches!(
+            self,
+            Self::Stopped | Self::LoggedOut | Self::Restricted | Self::ClientOutdated | Self::Failed
+        )
+    }
+}
+
 /// State of one session: what decisions need.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -73,7 +85,12 @@ pub struct Session {
     /// Whether it should run.
     running: bool,
     status: SessionStatus,
-    paired: bool,
+    /// Whose phone it is linked to.
+    me: Option<Jid>,
+    /// It was asked to log out and has not done so yet.
+    logging_out: bool,
+    /// Counts wishes that need a new connection.
+    generation: u64,
     name: String,
 }
 
@@ -103,11 +120,20 @@ impl Session {
             (true, C::Start { at }) => Ok(unless(self.running, SessionStartRequested { at })),
             (true, C::Stop { at }) => Ok(unless(!self.running, SessionStopRequested { at })),
             (true, C::Restart { at }) => Ok(vec![SessionRestartRequested { at }.into()]),
-            (true, C::Logout { at }) => Ok(unless(!self.paired, LogoutRequested { at })),
-            (true, C::RecordPairing { me, platform, at }) => {
-                Ok(vec![SessionPaired { me, platform, at }.into()])
+            (true, C::Logout { at }) => {
+                Ok(unless(self.me.is_none() || self.logging_out, LogoutRequested { at }))
             },
-            (true, C::RecordStatus { status, reason, at }) => {
+            // Told again with every login, in case the first telling was lost.
+            (true, C::RecordPairing { me, platform, at }) => {
+                Ok(unless(self.me.as_ref() == Some(&me.jid), SessionPaired { me, platform, at }))
+            },
+            // A host that saw the session come to rest before a newer wish speaks of the past.
+            (true, C::RecordStatus { status, generation, .. })
+                if status.is_at_rest() && generation != self.generation =>
+            {
+                Ok(vec![])
+            },
+            (true, C::RecordStatus { status, reason, at, .. }) => {
                 Ok(unless(self.status == status, SessionStatusChanged { status, reason, at }))
             },
             (true, C::Delete { at }) => Ok(vec![SessionDeleted { at }.into()]),
@@ -120,21 +146,39 @@ impl Session {
                 self.exists = true;
                 self.running = created.start;
                 self.name = created.name;
-            },
-            SessionEvent::StartRequested(_) | SessionEvent::RestartRequested(_) => self.running = true,
-            SessionEvent::StopRequested(_) => self.running = false,
-            SessionEvent::LogoutRequested(_) => self.paired = false,
-            SessionEvent::Paired(_) => self.paired = true,
-            SessionEvent::StatusChanged(changed) => {
-                self.status = changed.status;
-                match changed.status {
-                    SessionStatus::LoggedOut => (self.paired, self.running) = (false, false),
-                    SessionStatus::Stopped | SessionStatus::Failed => self.running = false,
-                    _ => {},
+                self.generation = 1;
+                if created.start {
+                    self.status = SessionStatus::Connecting;
                 }
             },
+            SessionEvent::StartRequested(_) | SessionEvent::RestartRequested(_) => {
+                self.running = true;
+                self.generation += 1;
+                // What comes next is news, whatever it was before.
+                self.status = SessionStatus::Connecting;
+            },
+            SessionEvent::StopRequested(_) => self.running = false,
+            SessionEvent::LogoutRequested(_) => (self.logging_out, self.running) = (true, false),
+            SessionEvent::Paired(paired) => self.me = Some(paired.me.jid),
+            SessionEvent::StatusChanged(changed) => self.apply_status(changed.status),
             SessionEvent::Deleted(_) => self.deleted = true,
         }
+    }
+
+    fn apply_status(&mut self, status: SessionStatus) {
+        self.status = status;
+        if status == SessionStatus::LoggedOut {
+            self.me = None;
+        }
+        // A start that came while it was logging out is still wished for.
+        if status == SessionStatus::LoggedOut && self.logging_out {
+            self.logging_out = false;
+            if self.running {
+                self.status = SessionStatus::Connecting;
+            }
+            return;
+        }
+        self.running &= !status.is_at_rest();
     }
 }
 

@@ -40,7 +40,23 @@ fn changed(status: SessionStatus) -> SessionEvent {
 }
 
 fn record(status: SessionStatus) -> SessionCommand {
-    SessionCommand::RecordStatus { status, reason: None, at: at() }
+    record_under(1, status)
+}
+
+fn record_under(generation: u64, status: SessionStatus) -> SessionCommand {
+    SessionCommand::RecordStatus { status, reason: None, generation, at: at() }
+}
+
+fn restarted() -> SessionEvent {
+    SessionRestartRequested { at: at() }.into()
+}
+
+fn started() -> SessionEvent {
+    SessionStartRequested { at: at() }.into()
+}
+
+fn logout_requested() -> SessionEvent {
+    LogoutRequested { at: at() }.into()
 }
 
 fn deleted() -> SessionEvent {
@@ -118,8 +134,60 @@ fn a_status_is_recorded_when_it_changes() {
 }
 
 #[test]
-fn a_logged_out_session_starts_again_by_a_new_start() {
-    given([created(), paired(), changed(SessionStatus::LoggedOut)])
+fn a_session_at_rest_starts_again_by_a_new_start() {
+    use SessionStatus as S;
+    for status in [S::Stopped, S::LoggedOut, S::Restricted, S::ClientOutdated, S::Failed] {
+        given([created(), paired(), changed(status)])
+            .when(SessionCommand::Start { at: at() })
+            .then_expect_events(vec![SessionStartRequested { at: at() }.into()]);
+    }
+    given([created(), paired(), changed(S::Reconnecting)])
         .when(SessionCommand::Start { at: at() })
-        .then_expect_events(vec![SessionStartRequested { at: at() }.into()]);
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn a_code_that_nobody_scanned_is_news_and_a_start_brings_another() {
+    given([created()])
+        .when(record(SessionStatus::Stopped))
+        .then_expect_events(vec![changed(SessionStatus::Stopped)]);
+    given([created(), changed(SessionStatus::Stopped), started()])
+        .when(record_under(2, SessionStatus::Stopped))
+        .then_expect_events(vec![changed(SessionStatus::Stopped)]);
+}
+
+#[test]
+fn what_comes_after_a_restart_is_news() {
+    given([created(), changed(SessionStatus::Connected), restarted()])
+        .when(record_under(2, SessionStatus::Connected))
+        .then_expect_events(vec![changed(SessionStatus::Connected)]);
+}
+
+#[test]
+fn a_rest_that_was_seen_before_a_newer_wish_changes_nothing() {
+    given([created(), restarted()]).when(record_under(1, SessionStatus::Stopped)).then_expect_events(vec![]);
+}
+
+#[test]
+fn a_start_while_logging_out_is_wished_for_afterwards() {
+    let events = vec![created(), paired(), logout_requested()];
+    given(events.clone()).when(SessionCommand::Start { at: at() }).then_expect_events(vec![started()]);
+    given(events).when(SessionCommand::Logout { at: at() }).then_expect_events(vec![]);
+    let mut session = Session::default();
+    for event in [created(), paired(), logout_requested(), started(), changed(SessionStatus::LoggedOut)] {
+        session.apply_event(event);
+    }
+    assert!(session.running);
+    assert_eq!(session.status(), SessionStatus::Connecting);
+}
+
+#[test]
+fn a_pairing_is_told_once() {
+    let SessionEvent::Paired(SessionPaired { me, .. }) = paired() else { panic!("a pairing") };
+    let pair = || SessionCommand::RecordPairing { me: me.clone(), platform: "android".into(), at: at() };
+    given([created()]).when(pair()).then_expect_events(vec![paired()]);
+    given([created(), paired()]).when(pair()).then_expect_events(vec![]);
+    given([created(), paired(), changed(SessionStatus::LoggedOut)])
+        .when(pair())
+        .then_expect_events(vec![paired()]);
 }

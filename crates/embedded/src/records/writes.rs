@@ -12,7 +12,7 @@ use crate::{
     writer::Transaction,
 };
 
-const VALUE_LIMIT_BYTES: usize = 256 << 10;
+const VALUE_LIMIT_BYTES: usize = 512 << 10;
 const HIGHEST_INDEX: u8 = 3;
 
 /// What stands at a key now.
@@ -48,7 +48,7 @@ pub(super) fn check_all(writes: &[Write]) -> Result<(), PortError> {
 
 fn check_row(row: &Row) -> Result<(), PortError> {
     if row.value.len() > VALUE_LIMIT_BYTES {
-        return Err(refused("a row's value is larger than 256 KiB"));
+        return Err(refused("a row's value is larger than 512 KiB"));
     }
     if row.indexes.iter().any(|entry| entry.index == 0 || entry.index > HIGHEST_INDEX) {
         return Err(refused("there are indexes 1, 2 and 3"));

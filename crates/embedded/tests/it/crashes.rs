@@ -1,23 +1,22 @@
 //! A process that is killed at any instant loses nothing that it was answered.
 //!
-//! The test runs its own program again as a child, which appends and says what was acknowledged, and kills it.
+//! The child is `examples/append_until_killed.rs`: it appends and says what was acknowledged.
 
 use std::{
     collections::{BTreeMap, HashSet},
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::{Arc, mpsc},
     time::Duration,
 };
 
-use waxwing_app::ports::{Appended, ClaimKey, Guard, Key, Order, Row, StreamName, Write};
+use waxwing_app::ports::{Appended, ClaimKey, Order, StreamName};
 use waxwing_conformance::TestClock;
 use waxwing_embedded::Engine;
 
-use crate::{account, commit, done, entropy, take};
+use crate::{account, commit, entropy};
 
-const FOLDER_VARIABLE: &str = "WAXWING_CRASH_TEST_FOLDER";
 const WRITERS: u64 = 8;
 const KILLS: u64 = 6;
 
@@ -29,51 +28,6 @@ fn stream(writer: u64) -> StreamName {
     StreamName(format!("crash/{writer}"))
 }
 
-/// Does nothing unless [`a_killed_process_loses_nothing_acknowledged`] runs it: it appends until it is killed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the child of another test"]
-async fn child_that_appends_until_it_is_killed() {
-    #[expect(clippy::disallowed_methods, reason = "the only way to tell a test program something")]
-    let Ok(folder) = std::env::var(FOLDER_VARIABLE) else { return };
-    let engine = Arc::new(open(&PathBuf::from(folder)));
-    let writers = (0..WRITERS).map(|writer| tokio::spawn(append_for_ever(Arc::clone(&engine), writer)));
-    let consumer = tokio::spawn(consume_for_ever(Arc::clone(&engine)));
-    futures::future::join_all(writers.chain([consumer])).await;
-}
-
-async fn append_for_ever(engine: Arc<Engine>, writer: u64) {
-    let journal = engine.journal();
-    let mut version = journal.read(account(), &stream(writer)).await.unwrap().len() as u64;
-    loop {
-        version += 1;
-        let claims = vec![take(format!("{writer}-{version}"), &version.to_be_bytes())];
-        done(journal.append(commit(&stream(writer).0, version, vec![0; 300]), claims).await.unwrap());
-        println!("appended {writer} {version}");
-    }
-}
-
-/// Writes a row for each commit before it acknowledges, as delivery does.
-async fn consume_for_ever(engine: Arc<Engine>) {
-    let (feed, records) = (engine.feed(), engine.records());
-    loop {
-        let items = feed.next("crash", &[], 20).await.unwrap();
-        let Some(last) = items.last() else {
-            feed.changed("crash").await;
-            continue;
-        };
-        let rows = items.iter().map(|item| Row {
-            key: Key::new("crash", item.order.0.clone()),
-            value: vec![],
-            version: 1,
-            indexes: vec![],
-            expires_at: None,
-        });
-        records.write_each(rows.map(|row| Write::Put(row, Guard::Absent)).collect()).await.unwrap();
-        feed.acknowledge("crash", &last.order).await.unwrap();
-        println!("acknowledged {}", last.order.0);
-    }
-}
-
 /// What the child said.
 #[derive(Default)]
 struct Acknowledged {
@@ -83,12 +37,10 @@ struct Acknowledged {
 
 /// Runs the child and kills it after it said `lines` lines and some more time.
 fn run_and_kill(folder: &Path, lines: usize, later: Duration, acknowledged: &mut Acknowledged) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crashes::child_that_appends_until_it_is_killed", "--ignored", "--nocapture"])
-        .env(FOLDER_VARIABLE, folder)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    // Built by `cargo test` next to this test.
+    let tests = std::env::current_exe().unwrap();
+    let program = tests.ancestors().nth(2).unwrap().join("examples/append_until_killed");
+    let mut child = Command::new(program).arg(folder).stdout(Stdio::piped()).spawn().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
     let (tell, told) = mpsc::channel();
     let reader = std::thread::spawn(move || {

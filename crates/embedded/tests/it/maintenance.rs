@@ -94,7 +94,7 @@ async fn reads_without_a_pause_do_not_make_the_log_grow_for_ever() {
 async fn limits_of_the_ports_are_refused_for_good() {
     let fixture = Fixture::new();
     let records = fixture.engine.records();
-    let too_large = Row { value: vec![0; (256 << 10) + 1], ..row(1, &fixture) };
+    let too_large = Row { value: vec![0; (512 << 10) + 1], ..row(1, &fixture) };
     let no_index = Row {
         indexes: vec![IndexEntry { index: 4, ..row(1, &fixture).indexes[0].clone() }],
         ..row(1, &fixture)

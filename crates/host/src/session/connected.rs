@@ -22,6 +22,8 @@ use crate::{lanes::Outcome, outbox};
 
 /// How often the time of the last frame is written while nothing else happens.
 const HEARD_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+/// How long a connection has to last before a drop is taken for an accident.
+const STABLE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Results of sends that may wait to be looked at.
 const SENDS_MAX: usize = 64;
 
@@ -50,6 +52,7 @@ struct SendResult {
 /// State of one run.
 struct Run {
     connected: bool,
+    connected_at: Option<Instant>,
     /// The status that a permanent end will have, told by an event before it.
     over: Option<(SessionStatus, Option<String>)>,
     sends: mpsc::Sender<SendResult>,
@@ -64,6 +67,7 @@ impl Session {
         let now = Instant::now();
         let mut run = Run {
             connected: false,
+            connected_at: None,
             over: None,
             sends,
             look_at: now + LOOK_INTERVAL,
@@ -71,11 +75,12 @@ impl Session {
         };
         loop {
             let grace = self.dropped_at.filter(|_| !run.connected).map(|at| at + self.shared.settings.grace);
-            let wake = [Some(run.look_at), self.outbox.wake_at().filter(|_| run.connected), grace]
-                .into_iter()
-                .flatten()
-                .min()
-                .unwrap_or(run.look_at);
+            let wake =
+                [Some(run.look_at), self.outbox.wake_at(Instant::now()).filter(|_| run.connected), grace]
+                    .into_iter()
+                    .flatten()
+                    .min()
+                    .unwrap_or(run.look_at);
             tokio::select! {
                 biased;
                 _ = self.stop.changed() => return Ok(Ended::HostStops),
@@ -124,10 +129,8 @@ impl Session {
         self.outbox.time_out(now);
         if now >= run.look_at {
             run.look_at = now + LOOK_INTERVAL;
-            if run.connected {
-                self.read_outbox().await?;
-                self.expire().await;
-            }
+            self.read_outbox().await?;
+            self.expire().await;
             if now >= run.heard_at {
                 run.heard_at = now + HEARD_INTERVAL;
                 self.live.heard(open.connection.last_frame_at()).await;
@@ -150,11 +153,15 @@ impl Session {
         connection: &Arc<Connection>,
         sends: &mpsc::Sender<SendResult>,
     ) -> Result<(), PortError> {
-        if self.outbox.wants_more() {
+        if self.outbox.wants_reading() {
+            self.read_outbox().await?;
+        } else if self.outbox.wants_more() {
             self.read_outbox_on().await?;
         }
-        for open in self.outbox.next(Instant::now()) {
-            let (connection, sends, row) = (connection.clone(), sends.clone(), open.row);
+        let clock = self.shared.ports.clock.now();
+        for open in self.outbox.next(Instant::now(), clock) {
+            // Weak: a send that hangs must not keep a connection that is over.
+            let (connection, sends, row) = (Arc::downgrade(connection), sends.clone(), open.row);
             tokio::spawn(async move {
                 let whatsapp_id = row.whatsapp_id.clone();
                 let result = match secret(&row) {
@@ -165,7 +172,10 @@ impl Session {
                             content: row.content,
                             message_secret,
                         };
-                        connection.send(message).await
+                        match connection.upgrade() {
+                            Some(connection) => connection.send(message).await,
+                            None => Err(SendError::NotConnected),
+                        }
                     },
                     None => Err(SendError::Invalid("the message secret is not 32 bytes".to_owned())),
                 };
@@ -187,18 +197,41 @@ impl Session {
     }
 
     async fn refused(&mut self, whatsapp_id: &str, code: &'static str, detail: String) {
-        if let Some(open) = self.outbox.acknowledged(whatsapp_id) {
-            let outcome = Outcome::Failed { message: open.row.message_id, open_row: open.key, code, detail };
+        if let Some(taken) = self.outbox.refused(whatsapp_id) {
+            let outcome = Outcome::Failed { message: taken.message_id, open_row: taken.key, code, detail };
             self.shared.lanes.record(self.account, whatsapp_id, outcome).await;
         }
     }
 
-    async fn expire(&mut self) {
+    pub(super) async fn expire(&mut self) {
         for open in self.outbox.take_expired(self.shared.ports.clock.now()) {
             let outbox::Open { key, row } = open;
             let outcome = Outcome::Expired { message: row.message_id, open_row: key };
             self.shared.lanes.record(self.account, &row.whatsapp_id, outcome).await;
         }
+    }
+
+    /// What the network says of messages. It counts also while the connection is being closed.
+    pub(super) async fn on_message_event(&mut self, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::ServerAck { whatsapp_id, error: None, .. } => {
+                self.on_server_ack(&whatsapp_id).await
+            },
+            ConnectionEvent::ServerAck { whatsapp_id, error: Some(code), .. } => {
+                self.on_refusal(&whatsapp_id, &code).await;
+            },
+            ConnectionEvent::Receipt { whatsapp_ids, chat, from, step, at } => {
+                for id in whatsapp_ids {
+                    self.on_receipt(id, &chat, &from, step, at).await;
+                }
+            },
+            _ => {},
+        }
+    }
+
+    async fn on_refusal(&mut self, whatsapp_id: &str, code: &str) {
+        let detail = format!("WhatsApp refused the message with code {code}.");
+        self.refused(whatsapp_id, "rejected_by_whatsapp", detail).await;
     }
 
     async fn on_event(
@@ -212,16 +245,7 @@ impl Session {
             E::Qr { code, ttl } => self.show_qr(code, ttl).await,
             E::Paired { me, platform } => self.on_paired(open, me, platform).await?,
             E::Connected { me } => self.on_connected(open, run, me).await?,
-            E::ServerAck { whatsapp_id, error: None, .. } => self.on_server_ack(&whatsapp_id).await,
-            E::ServerAck { whatsapp_id, error: Some(code), .. } => {
-                let detail = format!("WhatsApp refused the message with code {code}.");
-                self.refused(&whatsapp_id, "rejected_by_whatsapp", detail).await;
-            },
-            E::Receipt { whatsapp_ids, chat, from, step, at } => {
-                for id in whatsapp_ids {
-                    self.on_receipt(id, &chat, &from, step, at).await;
-                }
-            },
+            E::ServerAck { .. } | E::Receipt { .. } => self.on_message_event(event).await,
             E::PasskeyRequired { .. } => self.live.say(SessionStatus::PasskeyRequired, None, None).await,
             E::PairError { reason } => tracing::warn!(session = %self.id, reason, "pairing failed"),
             E::PhoneUnsupported => tracing::warn!(session = %self.id, "the phone cannot link devices"),
@@ -251,9 +275,12 @@ impl Session {
     }
 
     fn on_disconnected(&mut self, reason: Disconnect, run: &mut Run) -> Ended {
-        if run.connected {
+        if let Some(at) = run.connected_at {
             self.dropped_at = Some(Instant::now());
-            self.failures = 0;
+            // One that drops right after each login is slowed down as if it had never connected.
+            if at.elapsed() > STABLE {
+                self.failures = 0;
+            }
         }
         match (reason, run.over.take()) {
             (Disconnect::Transient(reason), None) => Ended::Dropped(reason),
@@ -284,10 +311,13 @@ impl Session {
     }
 
     async fn on_connected(&mut self, open: &Open, run: &mut Run, me: Person) -> Result<(), PortError> {
-        open.sink.set_me(me);
+        open.sink.set_me(me.clone());
         run.connected = true;
+        run.connected_at = Some(Instant::now());
         self.dropped_at = None;
-        self.failures = 0;
+        // In case the first telling was lost; the session knows whether it is news.
+        let at = self.shared.ports.clock.now();
+        self.shared.outcomes.paired(self.account, self.id, me, "unknown".to_owned(), at).await?;
         self.record_status(SessionStatus::Connected, None).await?;
         self.live.say(SessionStatus::Connected, None, None).await;
         self.live.heard(open.connection.last_frame_at()).await;
@@ -297,8 +327,8 @@ impl Session {
     }
 
     async fn on_server_ack(&mut self, whatsapp_id: &str) {
-        if let Some(open) = self.outbox.acknowledged(whatsapp_id) {
-            let outcome = Outcome::Sent { message: open.row.message_id, open_row: open.key };
+        if let Some(taken) = self.outbox.acknowledged(whatsapp_id) {
+            let outcome = Outcome::Sent { message: taken.message_id, open_row: taken.key };
             self.shared.lanes.record(self.account, whatsapp_id, outcome).await;
         }
     }

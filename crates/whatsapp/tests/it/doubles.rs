@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use waxwing_app::ports::{
-    Clock, Consistency, Entropy, Guard, Key, KeyedHash, PortError, Query, Records, Row, Sealed, SecretBox,
-    Write,
+    Clock, Consistency, Guard, Key, KeyedHash, PortError, Query, Records, Row, Sealed, SecretBox, Write,
 };
 use waxwing_domain::{AccountId, Timestamp};
 
@@ -182,18 +181,5 @@ impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         let looks = i64::try_from(self.0.fetch_add(1, Ordering::Relaxed)).unwrap();
         Timestamp::from_millisecond(1_795_362_000_000 + looks).unwrap()
-    }
-}
-
-/// Counts instead of drawing.
-#[derive(Default)]
-pub struct Counter(AtomicU64);
-
-impl Entropy for Counter {
-    fn fill(&self, buffer: &mut [u8]) {
-        let count = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        for (slot, byte) in buffer.iter_mut().rev().zip(count.iter().rev().chain(std::iter::repeat(&0))) {
-            *slot = *byte;
-        }
     }
 }

@@ -1,22 +1,22 @@
 //! A simulated network with a session on it.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use waxwing_app::{commands::new_whatsapp_id, ports::Entropy};
 use waxwing_domain::{AccountId, Content, Jid, SessionId, Text};
 use waxwing_sandbox::{FaultRequest, Network, Options, PhoneHandle, Sandbox};
 use waxwing_signed_http::{SigningKey, Verifier};
 use waxwing_whatsapp::{
     Connection, ConnectionEvent, ConnectionEvents, Connector, Disconnect, Endpoint, EndpointError, Endpoints,
     InboundError, InboundMessage, InboundSink, NETWORK, OutgoingMessage, SessionSettings, SignalState,
-    new_whatsapp_id,
 };
 
-use crate::doubles::{Counter, MemoryRecords, PlainBox, TestClock};
+use crate::doubles::{MemoryRecords, PlainBox, TestClock};
 
 /// How long anything may take; the machine may be busy.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -294,5 +294,18 @@ impl Session {
             _ => None,
         })
         .await
+    }
+}
+
+/// Counts instead of drawing.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Entropy for Counter {
+    fn fill(&self, buffer: &mut [u8]) {
+        let count = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        for (slot, byte) in buffer.iter_mut().rev().zip(count.iter().rev().chain(std::iter::repeat(&0))) {
+            *slot = *byte;
+        }
     }
 }
