@@ -68,6 +68,10 @@ impl Engine {
         let connection = schema::open_writable(&database, options.max_page_count)?;
         let told = |error: rusqlite::Error| schema::refusal(&database, &error);
         let master = open_master_key(data_dir, &connection, &*entropy, told)?;
+        // The lock on the folder says that whoever held a lease is gone.
+        connection
+            .execute("UPDATE jobs SET due_ms = 0, lease = NULL WHERE lease IS NOT NULL", [])
+            .map_err(told)?;
         let position: i64 = connection
             .query_row("SELECT coalesce(max(position), 0) FROM commits", [], |row| row.get(0))
             .map_err(told)?;

@@ -44,7 +44,7 @@ pub(crate) enum Outcome {
 }
 
 enum Item {
-    Entry(Entry),
+    Entry(Box<Entry>),
     /// Answered when everything before it is recorded.
     Barrier(oneshot::Sender<()>),
 }
@@ -91,7 +91,7 @@ impl Lanes {
         let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0);
         let entry = Entry { account, outcome, at: self.clock.now() };
         // A lane ends only with the host, and then WhatsApp's word comes again: what was not recorded is sent again.
-        let _ = self.lanes[lane].send(Item::Entry(entry)).await;
+        let _ = self.lanes[lane].send(Item::Entry(Box::new(entry))).await;
     }
 
     /// Returns when everything that was handed over before is recorded, or after the time: what is left comes again.

@@ -55,3 +55,6 @@ pub const DELAY_MS: i64 = 86_400_000;
 pub const STANZA_ID_CHARS: usize = 128;
 /// Characters of an account id.
 pub const ACCOUNT_CHARS: usize = 64;
+
+/// Messages of one connection that were asked for again and whose first copy is not acknowledged yet.
+pub const ASKED_AGAIN: usize = 10_000;

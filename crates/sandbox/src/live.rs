@@ -1,6 +1,6 @@
 //! What lives only as long as the process: sockets, pairing codes on screens, generators.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -54,6 +54,9 @@ pub(crate) struct Socket {
     pub active: bool,
     /// The codes on its screen, before pairing.
     pub refs: Vec<String>,
+    /// Messages that were asked for again: an `<ack>` of the first copy is still to come, and must not take the second
+    /// one, which has the same id, off the queue.
+    pub asked_again: HashSet<String>,
 }
 
 /// A registration that waits for its scan, or for the device's signature after it.
@@ -101,6 +104,20 @@ impl Live {
             self.refs.remove(&code);
         }
         self.pairings.remove(&connection);
+    }
+
+    /// Notes that a message was asked for again on the device's socket.
+    pub(crate) fn note_asked_again(&mut self, device: Address, id: &str) {
+        let socket = self.by_address.get(&device).and_then(|connection| self.sockets.get_mut(connection));
+        if let Some(socket) = socket.filter(|socket| socket.asked_again.len() < limits::ASKED_AGAIN) {
+            socket.asked_again.insert(id.to_owned());
+        }
+    }
+
+    /// True when the acknowledgement is of a copy that was replaced by another.
+    pub(crate) fn is_of_replaced_copy(&mut self, device: Address, id: &str) -> bool {
+        let socket = self.by_address.get(&device).and_then(|connection| self.sockets.get_mut(connection));
+        socket.is_some_and(|socket| socket.asked_again.remove(id))
     }
 
     /// Tells every socket to close, and forgets all of them.

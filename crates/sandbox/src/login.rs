@@ -1,5 +1,7 @@
 //! From an open socket to an active device: admission, login, the first login's keys and history, the queue.
 
+use std::collections::HashSet;
+
 use buffa::{Message as _, MessageField};
 use rand::RngExt;
 use wacore_binary::Node;
@@ -44,9 +46,17 @@ pub(crate) fn open(
 ) -> Result<ConnectionId, Failure> {
     turn.live.next_connection += 1;
     let connection = turn.live.next_connection;
-    turn.live
-        .sockets
-        .insert(connection, Socket { network, writer, address: None, active: false, refs: Vec::new() });
+    turn.live.sockets.insert(
+        connection,
+        Socket {
+            network,
+            writer,
+            address: None,
+            active: false,
+            refs: Vec::new(),
+            asked_again: HashSet::new(),
+        },
+    );
     let opened = match payload.username {
         Some(user) => u16::try_from(payload.device.unwrap_or(0))
             .map_err(Failure::protocol)

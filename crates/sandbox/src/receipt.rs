@@ -31,6 +31,7 @@ pub(crate) fn accept(
     }
     let Some(author) = phones::by_jid(turn, reader.network, &to)? else { return Ok(()) };
     if kind == "retry" {
+        turn.live.note_asked_again(from, &ids[0]);
         return asked_again(turn, &reader, from, &author, &to, &ids[0], node);
     }
     // The rest concerns the author only; `sender`, `peer_msg` and `hist_sync` go to the own account.
@@ -127,6 +128,9 @@ fn acknowledgement(node: &Node, id: &str, to: &Jid, kind: &str) -> Node {
 pub(crate) fn acknowledged(turn: &mut Turn<'_>, from: Address, node: &Node) -> Result<(), Failure> {
     let (id, class) = (node.id()?, node.text("class").unwrap_or_default());
     if class == "message" {
+        if turn.live.is_of_replaced_copy(from, &id) {
+            return Ok(());
+        }
         return deliver::message_done(turn, from, &id);
     }
     deliver::acknowledged(turn, from, &class, &id, &node.text("type").unwrap_or_default())

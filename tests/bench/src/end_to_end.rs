@@ -96,9 +96,15 @@ pub(crate) async fn to_webhook() -> Result<()> {
     let (_, accepted) = post_all(&client, &session, END_TO_END).await?;
     // Each message has three webhooks: queued, sent, delivered.
     let all = 3 * (END_TO_END + FRIENDS);
-    eventually("all deliveries", || async { Ok((receiver.count() >= all).then_some(())) })
-        .await
-        .with_context(|| waxwing.log())?;
+    let arrived =
+        eventually("all deliveries", || async { Ok((receiver.count() >= all).then_some(())) }).await;
+    arrived.with_context(|| {
+        let mut steps: BTreeMap<String, usize> = BTreeMap::new();
+        for hook in receiver.received() {
+            *steps.entry(hook.body["data"]["status"].to_string()).or_default() += 1;
+        }
+        format!("received {steps:?}, refused {:?}\n{}", receiver.refused(), waxwing.log())
+    })?;
     let last = receiver.received().iter().map(|hook| hook.at).max().context("a webhook")?;
     let whole = last.duration_since(began);
     let distinct: BTreeMap<String, Value> =

@@ -139,6 +139,8 @@ pub struct Message {
     origin: Origin,
     address: Option<(SessionId, String)>,
     steps: BTreeSet<(ReceiptStep, Jid)>,
+    /// WhatsApp acknowledged it.
+    acknowledged: bool,
     /// When the last step happened.
     last_at: Timestamp,
 }
@@ -162,11 +164,13 @@ impl Message {
             // WhatsApp delivers again what it saw no acknowledgement for.
             (_, C::Receive(_)) => Ok(vec![]),
             (MessageStatus::Unknown, _) => Err(MessageError::NotFound),
-            (status, C::RecordServerAck { at }) => match status.progress() < MessageStatus::Sent.progress() {
-                true => self.with_address(|session_id, whatsapp_id| {
+            // Once, also when a receipt was faster: the two come by different ways.
+            (_, C::RecordServerAck { .. }) if self.acknowledged => Ok(vec![]),
+            (_, C::RecordServerAck { at }) => {
+                let at = at.max(self.last_at);
+                self.with_address(|session_id, whatsapp_id| {
                     MessageSent { session_id, whatsapp_id, at }.into()
-                }),
-                false => Ok(vec![]),
+                })
             },
             // Twice, late, out of order: each step of each recipient once.
             (_, C::RecordReceipt(receipt)) if self.knows(&receipt) => Ok(vec![]),
@@ -221,6 +225,7 @@ impl Message {
                 self.begin(MessageStatus::Sent, Origin::Phone, sent.session_id, sent.whatsapp_id);
             },
             MessageEvent::Sent(sent) => {
+                self.acknowledged = true;
                 self.status = self.status.advanced(MessageStatus::Sent);
                 self.last_at = self.last_at.max(sent.at);
             },

@@ -128,7 +128,8 @@ fn a_message_of_the_owners_phone_is_its_own_event() {
 fn the_first_acknowledgement_of_the_server_counts() {
     given([queued()]).when(ack()).then_expect_events(vec![sent()]);
     given([queued(), sent()]).when(ack()).then_expect_events(vec![]);
-    given([queued(), recorded(ReceiptStep::Read)]).when(ack()).then_expect_events(vec![]);
+    let late = MessageSent { session_id: session(), whatsapp_id: "3EB0AA".into(), at: at(3) };
+    given([queued(), recorded(ReceiptStep::Read)]).when(ack()).then_expect_events(vec![late.into()]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! A stored event stays readable: one committed sample for each event version, decoded for ever.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 

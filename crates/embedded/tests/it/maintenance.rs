@@ -11,7 +11,9 @@ use std::{
 };
 
 use rusqlite::Connection;
-use waxwing_app::ports::{Claim, ClaimKey, Guard, IndexEntry, Key, PortError, Row, Write};
+use waxwing_app::ports::{
+    Claim, ClaimKey, Clock as _, Guard, IndexEntry, Key, NewJob, PortError, Queue, Row, Write,
+};
 
 use crate::{Fixture, commit, done};
 
@@ -131,4 +133,19 @@ async fn an_acknowledgement_of_the_future_is_refused() {
         [],
         "a checkpoint survives a restart"
     );
+}
+
+#[tokio::test]
+async fn a_lease_ends_with_the_process_that_held_it() {
+    let fixture = Fixture::new();
+    let queue = Queue("leases");
+    let job = NewJob { id: "job".into(), payload: "{}".into(), due_at: fixture.clock.now() };
+    fixture.engine.work().push(queue, vec![job]).await.unwrap();
+    let hour = std::time::Duration::from_secs(3_600);
+    let before = fixture.engine.work().lease(queue, 1, hour).await.unwrap();
+    assert!(fixture.engine.work().lease(queue, 1, hour).await.unwrap().is_empty());
+    let fixture = fixture.reopened().await;
+    let after = fixture.engine.work().lease(queue, 1, hour).await.unwrap();
+    assert_eq!((before[0].attempts, after[0].attempts), (1, 2));
+    assert!(fixture.engine.work().complete(queue, &before[0]).await.is_err(), "the old lease is void");
 }

@@ -121,12 +121,27 @@ async fn ten_kills_lose_nothing_and_do_nothing_twice() -> Result<()> {
             .collect();
         assert_eq!(&got, wanted, "each accepted message of {friend} is there once and in order");
     }
+    let path = format!("/messages?session_id={session}&direction=in");
     let listed = eventually("every inbound message in the API", || async {
-        let listed = client.all(&format!("/messages?session_id={session}&direction=in")).await?;
+        let listed = client.all(&path).await?;
         Ok((listed.len() >= sent.len()).then_some(listed))
     })
-    .await
-    .with_context(|| waxwing.log())?;
+    .await;
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) => {
+            let listed = client.all(&path).await?;
+            let there: BTreeSet<&str> =
+                listed.iter().filter_map(|message| message["whatsapp_id"].as_str()).collect();
+            let ledger = client.all("/sandbox/ledger").await?;
+            let lost = ledger.iter().filter(|entry| {
+                let id = entry["whatsapp_id"].as_str().unwrap();
+                sent.contains(id) && !there.contains(id)
+            });
+            let lost: Vec<String> = lost.map(Value::to_string).collect();
+            return Err(error).with_context(|| format!("missing:\n{}\n{}", lost.join("\n"), waxwing.log()));
+        },
+    };
     let got: Vec<String> =
         listed.iter().map(|message| message["whatsapp_id"].as_str().unwrap().to_owned()).collect();
     let distinct: BTreeSet<String> = got.iter().cloned().collect();
