@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,7 +16,8 @@ use waxwing_signed_http::{BODY_LIMIT_BYTES, Verifier, require_signature};
 use crate::engine::Engine;
 use crate::error::Refusal;
 use crate::faults::FaultRequest;
-use crate::network::{BehaviourChange, Network, PageRequest, PhoneHandle};
+use crate::network::{BehaviourChange, Network, Page, PageRequest};
+use crate::phone_handle::PhoneHandle;
 
 pub(crate) fn routes(engine: Engine, verifier: Verifier) -> Router {
     Router::new()
@@ -57,7 +58,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             Err(JsonRejection::JsonSyntaxError(error)) => {
                 Err(Refusal::new(400, "not_json", error.body_text()))
             },
-            Err(error) => Err(Refusal::new(error.status().as_u16(), "invalid_body", error.body_text())),
+            Err(error) => Err(Refusal::new(error.status().as_u16(), "validation_failed", error.body_text())),
         }
     }
 }
@@ -70,9 +71,34 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let Query(params) = Query::<T>::from_request_parts(parts, state)
             .await
-            .map_err(|error: QueryRejection| Refusal::new(422, "invalid_query", error.body_text()))?;
+            .map_err(|error: QueryRejection| Refusal::new(422, "validation_failed", error.body_text()))?;
         Ok(Self(params))
     }
+}
+
+/// The header `Idempotency-Key`, where there is one.
+struct Key(Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        match parts.headers.get("idempotency-key").map(|key| key.to_str()) {
+            None => Ok(Self(None)),
+            Some(Ok(key)) => Ok(Self(Some(key.to_owned()))),
+            Some(Err(_)) => {
+                Err(Refusal::new(422, "validation_failed", "visible ASCII characters only"))
+            },
+        }
+    }
+}
+
+/// An answer that may be the repetition of an earlier one.
+fn repeatable(status: StatusCode, body: impl Serialize, repeated: bool) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    if repeated {
+        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
+    response
 }
 
 fn network(engine: Engine, account: String) -> Network {
@@ -97,10 +123,13 @@ struct PhoneIn {
 async fn create_phone(
     State(engine): State<Engine>,
     Path(account): Path<String>,
+    Key(key): Key,
     Body(body): Body<PhoneIn>,
-) -> Answer<impl IntoResponse> {
-    let (phone, made) = network(engine, account).create_phone(&body.number, body.name.as_deref()).await?;
-    Ok((if made { StatusCode::CREATED } else { StatusCode::OK }, Json(phone)))
+) -> Answer<Response> {
+    let network = network(engine, account);
+    let ((phone, made), repeated) =
+        network.create_phone_once(&body.number, body.name.as_deref(), key.as_deref()).await?;
+    Ok(repeatable(if made { StatusCode::CREATED } else { StatusCode::OK }, phone, repeated))
 }
 
 async fn list_phones(
@@ -145,29 +174,16 @@ struct MessageIn {
 async fn send_message(
     State(engine): State<Engine>,
     Path((account, number)): Path<(String, String)>,
-    headers: HeaderMap,
+    Key(key): Key,
     Body(body): Body<MessageIn>,
-) -> Answer<impl IntoResponse> {
+) -> Answer<Response> {
     if body.r#type != "text" {
-        return Err(Refusal {
-            pointer: Some("/type"),
-            ..Refusal::new(422, "not_supported", "in this build phones send text only")
-        });
+        return Err(Refusal::new(422, "not_supported", "in this build phones send text only").at("/type"));
     }
     let text = body.text.as_deref().ok_or_else(|| Refusal::field("/text", "a text message has a text"))?;
-    let key = match headers.get("idempotency-key").map(|key| key.to_str()) {
-        Some(Ok(key)) => Some(key),
-        Some(Err(_)) => {
-            return Err(Refusal::new(422, "invalid_idempotency_key", "visible ASCII characters only"));
-        },
-        None => None,
-    };
-    let (sent, replayed) = phone(engine, account, &number)?.send_text_once(&body.to, text, key).await?;
-    let mut response = (StatusCode::ACCEPTED, Json(sent)).into_response();
-    if replayed {
-        response.headers_mut().insert("idempotent-replayed", http::HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    let phone = phone(engine, account, &number)?;
+    let (sent, repeated) = phone.send_text_once(&body.to, text, key.as_deref()).await?;
+    Ok(repeatable(StatusCode::ACCEPTED, sent, repeated))
 }
 
 async fn inbox(
@@ -193,22 +209,19 @@ async fn change_behaviour(
     Ok(Json(phone(engine, account, &number)?.change_behaviour(change).await?))
 }
 
-#[derive(Serialize)]
-struct List<T> {
-    data: Vec<T>,
-}
-
 async fn inject(
     State(engine): State<Engine>,
     Path(account): Path<String>,
+    Key(key): Key,
     Body(fault): Body<FaultRequest>,
-) -> Answer<impl IntoResponse> {
-    network(engine, account).inject(fault).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({}))))
+) -> Answer<Response> {
+    let repeated = network(engine, account).inject_once(fault, key.as_deref()).await?;
+    Ok(repeatable(StatusCode::ACCEPTED, json!({}), repeated))
 }
 
 async fn faults(State(engine): State<Engine>, Path(account): Path<String>) -> Answer<impl IntoResponse> {
-    Ok(Json(List { data: network(engine, account).faults().await? }))
+    // At most as many as a page holds.
+    Ok(Json(Page { data: network(engine, account).faults().await?, next_cursor: None }))
 }
 
 async fn clear_faults(

@@ -49,7 +49,12 @@ impl Refusal {
     }
 
     pub(crate) fn field(pointer: &'static str, detail: impl Into<String>) -> Self {
-        Self { status: 422, code: "invalid_field", detail: detail.into(), pointer: Some(pointer) }
+        Self { status: 422, code: "validation_failed", detail: detail.into(), pointer: Some(pointer) }
+    }
+
+    /// The same refusal, said of a field.
+    pub(crate) fn at(self, pointer: &'static str) -> Self {
+        Self { pointer: Some(pointer), ..self }
     }
 
     pub(crate) fn no_phone(number: &str) -> Self {

@@ -10,7 +10,7 @@ use crate::turn::Turn;
 use crate::{devices, limits, phones, stanza};
 
 /// A fault as it is asked for.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRequest {
     /// `drop_connections`, `log_out`, `replace` (at once); `refuse_connections`, `client_outdated`,
@@ -34,7 +34,7 @@ pub struct Fault {
     /// How many times it will still happen.
     pub remaining: Option<i64>,
     /// When it ends.
-    pub until: Option<String>,
+    pub ends_at: Option<String>,
 }
 
 const LASTING: [&str; 5] = ["refuse_connections", "client_outdated", "restrict", "duplicate", "lose_ack"];
@@ -63,6 +63,7 @@ pub(crate) fn inject(turn: &mut Turn<'_>, network: i64, request: &FaultRequest) 
             "not_supported",
             format!("this build has no fault {kind:?}; it has {known}"),
         )
+        .at("/kind")
         .into());
     }
     if turn.db.number("SELECT count(*) FROM fault WHERE network = ?", [network])? >= limits::FAULTS {
@@ -147,7 +148,7 @@ pub(crate) fn strike(
 pub(crate) fn list(turn: &Turn<'_>, network: i64) -> Result<Vec<Fault>, Failure> {
     turn.db.run("DELETE FROM fault WHERE network = ? AND until_at <= ?", (network, turn.now))?;
     Ok(turn.db.all("SELECT kind, (SELECT '+' || number FROM phone WHERE phone.id = fault.phone), remaining, until_at FROM fault WHERE network = ? ORDER BY seq", [network], |row| {
-        Ok(Fault { kind: row.get(0)?, number: row.get(1)?, remaining: row.get(2)?, until: row.get::<_, Option<i64>>(3)?.map(rfc3339) })
+        Ok(Fault { kind: row.get(0)?, number: row.get(1)?, remaining: row.get(2)?, ends_at: row.get::<_, Option<i64>>(3)?.map(rfc3339) })
     })?)
 }
 

@@ -18,6 +18,7 @@ mod engine;
 mod error;
 mod faults;
 mod handshake;
+mod idempotency;
 mod identity;
 mod inbox;
 mod incoming;
@@ -30,6 +31,7 @@ mod message;
 mod network;
 mod outgoing;
 mod pairing;
+mod phone_handle;
 mod phones;
 mod receipt;
 mod retry;
@@ -52,9 +54,8 @@ pub use error::{OpenError, Refusal};
 pub use faults::{Fault, FaultRequest};
 pub use inbox::InboxEntry;
 pub use ledger::LedgerEntry;
-pub use network::{
-    BehaviourChange, Network, NetworkInfo, Page, PageRequest, PhoneHandle, PhoneInfo, SentMessage,
-};
+pub use network::{BehaviourChange, Network, NetworkInfo, Page, PageRequest, PhoneInfo, SentMessage};
+pub use phone_handle::PhoneHandle;
 pub use phones::{Behaviour, Reply};
 
 use engine::{Engine, Shared};

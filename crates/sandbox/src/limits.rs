@@ -39,7 +39,7 @@ pub const RETRIES: u32 = 5;
 pub const INBOX: i64 = 1_000_000;
 /// Ledger rows of one network; the oldest go.
 pub const LEDGER: i64 = 2_000_000;
-/// Idempotency keys of one phone; the oldest go.
+/// Idempotency keys of one sandbox; the oldest go.
 pub const IDEMPOTENCY_KEYS: i64 = 100_000;
 /// Characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;

@@ -154,13 +154,13 @@ pub(crate) fn digits(number: &str) -> Result<String, Refusal> {
         .or_else(|| number.strip_prefix("%2b"))
         .or_else(|| number.strip_prefix('+'))
         .unwrap_or(number);
-    if (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    // No country code begins with a zero.
+    let possible = (8..=15).contains(&digits.len()) && !digits.starts_with('0');
+    if possible && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(digits.to_owned());
     }
-    Err(Refusal {
-        code: "invalid_number",
-        ..Refusal::field("/number", "a phone number has 8 to 15 digits, with or without '+'")
-    })
+    let expected = "expected a phone number with country code: 8 to 15 digits, with or without a leading +";
+    Err(Refusal::field("/number", expected))
 }
 
 /// Makes a phone with keys of its own; gives the one that exists with `false`.
@@ -221,14 +221,17 @@ pub(crate) fn required(turn: &Turn<'_>, network: i64, number: &str) -> Result<Ph
     by_number(turn, network, number)?.ok_or_else(|| Refusal::no_phone(number).into())
 }
 
+pub(crate) fn by_lid(turn: &Turn<'_>, network: i64, lid: &str) -> Result<Option<Phone>, Failure> {
+    Ok(turn.db.one(
+        &format!("SELECT {COLUMNS} FROM phone WHERE network = ? AND lid = ?"),
+        (network, lid),
+        Phone::read,
+    )?)
+}
+
 /// The phone behind an address in either form.
 pub(crate) fn by_jid(turn: &Turn<'_>, network: i64, jid: &Jid) -> Result<Option<Phone>, Failure> {
-    let sql = if jid.is_lid() {
-        format!("SELECT {COLUMNS} FROM phone WHERE network = ? AND lid = ?")
-    } else {
-        format!("SELECT {COLUMNS} FROM phone WHERE network = ? AND number = ?")
-    };
-    Ok(turn.db.one(&sql, (network, jid.user.as_str()), Phone::read)?)
+    if jid.is_lid() { by_lid(turn, network, &jid.user) } else { by_number(turn, network, &jid.user) }
 }
 
 /// Phones after `after`, in the order of their making.

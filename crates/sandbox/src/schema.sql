@@ -107,7 +107,7 @@ CREATE INDEX sent_order ON sent (phone, seq);
 -- How often a phone asked for a message that it could not decrypt.
 CREATE TABLE asked (phone INTEGER NOT NULL, peer INTEGER NOT NULL, whatsapp_id TEXT NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (phone, peer, whatsapp_id)) WITHOUT ROWID;
 
-CREATE TABLE idempotency (seq INTEGER PRIMARY KEY AUTOINCREMENT, phone INTEGER NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, answer TEXT NOT NULL, UNIQUE (phone, key));
+CREATE TABLE idempotency (seq INTEGER PRIMARY KEY AUTOINCREMENT, network INTEGER NOT NULL, route TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, answer TEXT NOT NULL, UNIQUE (network, route, key));
 
 -- What a phone will do later.
 CREATE TABLE action (seq INTEGER PRIMARY KEY, due_at INTEGER NOT NULL, phone INTEGER NOT NULL, what TEXT NOT NULL);

@@ -94,8 +94,9 @@ async fn what_is_wrong_is_said_with_a_code() -> Result<()> {
     let post = |path: &'static str, body: Value| call(&client, http::Method::POST, path, Some(body));
     post("/phones", json!({ "number": "+15550001111" })).await?;
     for (path, body, status, code) in [
-        ("/phones", json!({ "number": "12" }), 422, "invalid_number"),
-        ("/phones", json!({ "number": "+15550002222", "colour": "red" }), 422, "invalid_body"),
+        ("/phones", json!({ "number": "12" }), 422, "validation_failed"),
+        ("/phones", json!({ "number": "+05550002222" }), 422, "validation_failed"),
+        ("/phones", json!({ "number": "+15550002222", "colour": "red" }), 422, "validation_failed"),
         ("/phones/+15559999999/scan", json!({ "qr": "x" }), 404, "phone_not_found"),
         ("/phones/+15550001111/scan", json!({ "qr": "x" }), 422, "invalid_qr"),
         ("/phones/+15550001111/enter-code", json!({ "code": "x" }), 422, "not_supported"),
@@ -167,5 +168,49 @@ async fn a_phones_message_with_a_key_is_sent_once() -> Result<()> {
         (ledger["data"][0]["accepted"].as_i64(), ledger["data"][0]["delivered"].as_i64()),
         (Some(1), Some(1))
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn phones_and_faults_with_a_key_are_made_once() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let client = client(&served, KEY)?;
+    let post = |path: &'static str, body: Value| {
+        let client = client.clone();
+        async move {
+            let path = format!("/internal/networks/{ACCOUNT}{path}");
+            client.call(http::Method::POST, &path, Some(&body), &[("idempotency-key", "k1")]).await
+        }
+    };
+    let ada = json!({ "number": "+15550001111", "name": "Ada" });
+    let first = post("/phones", ada.clone()).await?;
+    assert_eq!((first.status, first.replayed), (201, false));
+    let again = post("/phones", ada).await?;
+    assert_eq!((again.status, again.replayed, &again.body), (201, true, &first.body));
+    let other = post("/phones", json!({ "number": "+15550002222" })).await?;
+    assert_eq!((other.status, other.body["code"].as_str()), (409, Some("idempotency_conflict")));
+
+    // The key is free on another route.
+    let fault = json!({ "kind": "lose_ack", "count": 3 });
+    let first = post("/faults", fault.clone()).await?;
+    assert_eq!((first.status, first.replayed), (202, false));
+    let again = post("/faults", fault).await?;
+    assert_eq!((again.status, again.replayed), (202, true));
+    let listed = call(&client, http::Method::GET, "/faults", None).await?.body;
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(1));
+    assert!(listed["next_cursor"].is_null() && listed["data"][0]["remaining"] == 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_phone_reaches_another_by_its_hidden_address() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let (ada, bob) = (served.phone("+15550001111").await?, served.phone("+15550002222").await?);
+    let lid = served.network().create_phone("+15550002222", None).await?.0.lid;
+    let sent = ada.send_text(&lid, "hello").await?;
+    assert_eq!(sent.to, "+15550002222");
+    assert_eq!(bob.inbox().await?.len(), 1);
+    let nobody = ada.send_text("100000000000000@lid", "hello").await.unwrap_err();
+    assert_eq!((nobody.status, nobody.code, nobody.pointer), (404, "phone_not_found", Some("/to")));
     Ok(())
 }

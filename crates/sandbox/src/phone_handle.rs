@@ -1,0 +1,221 @@
+//! A handle on one phone of a network.
+
+use serde::Serialize;
+
+use crate::clock::rfc3339;
+use crate::error::{Failure, Refusal};
+use crate::idempotency::{self, Once};
+use crate::inbox::InboxEntry;
+use crate::network::{BehaviourChange, Network, Page, PageRequest, SentMessage, paged};
+use crate::phones::{self, Behaviour, Form, Phone, Reply};
+use crate::store::Query;
+use crate::turn::Turn;
+use crate::{inbox, incoming, limits, outgoing, pairing};
+
+/// One phone of a network.
+#[derive(Clone)]
+pub struct PhoneHandle {
+    network: Network,
+    number: String,
+}
+
+impl PhoneHandle {
+    pub(crate) fn new(network: Network, number: String) -> Self {
+        Self { network, number }
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Turn<'_>, Phone) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let number = self.number.clone();
+        self.network
+            .call(move |turn, network| {
+                let phone = phones::required(turn, network, &number)?;
+                work(turn, phone)
+            })
+            .await
+    }
+
+    /// Links the client that shows this code. Done when the network has told the client.
+    ///
+    /// # Errors
+    /// `phone_not_found`, `invalid_qr`, `qr_expired`, `companion_limit`.
+    pub async fn scan(&self, qr: &str) -> Result<(), Refusal> {
+        let qr = qr.to_owned();
+        self.call(move |turn, phone| pairing::scan(turn, &phone, &qr)).await
+    }
+
+    /// Sends a text to another phone of the network.
+    ///
+    /// # Errors
+    /// `phone_not_found`, or an invalid field.
+    pub async fn send_text(&self, to: &str, text: &str) -> Result<SentMessage, Refusal> {
+        self.send_text_once(to, text, None).await.map(|(sent, _)| sent)
+    }
+
+    /// The same, at most once for each idempotency key: `true` when this repeats an earlier answer.
+    ///
+    /// # Errors
+    /// `phone_not_found`, `idempotency_conflict`, or an invalid field.
+    pub async fn send_text_once(
+        &self,
+        to: &str,
+        text: &str,
+        key: Option<&str>,
+    ) -> Result<(SentMessage, bool), Refusal> {
+        let (to, text) = (Recipient::parse(to)?, text.to_owned());
+        if text.is_empty() || text.chars().count() > limits::TEXT_CHARS {
+            return Err(Refusal::field("/text", format!("1 to {} characters", limits::TEXT_CHARS)));
+        }
+        let route = format!("phones/{}/messages", self.number);
+        let once = key.map(|key| Once::new(route, key, &(&to, &text))).transpose()?;
+        self.call(move |turn, phone| {
+            idempotency::once(turn, phone.network, once.as_ref(), |turn| {
+                let recipient = to.find(turn, phone.network)?;
+                let route = outgoing::Route { from: &phone, to: &recipient, form: to.form, automatic: false };
+                let whatsapp_id = outgoing::send_text(turn, route, &text)?;
+                Ok(SentMessage {
+                    whatsapp_id,
+                    from: phone.e164(),
+                    to: recipient.e164(),
+                    r#type: "text".to_owned(),
+                    text,
+                    created_at: rfc3339(turn.now),
+                })
+            })
+        })
+        .await
+    }
+
+    /// A page of what the phone received, oldest first.
+    ///
+    /// # Errors
+    /// `phone_not_found`, or an invalid page.
+    pub async fn inbox_page(&self, page: &PageRequest) -> Result<Page<InboxEntry>, Refusal> {
+        let (after, limit) = page.bounds()?;
+        self.call(move |turn, phone| Ok(paged(inbox::page(turn, phone.id, after, limit + 1)?, limit))).await
+    }
+
+    /// Everything that the phone received.
+    ///
+    /// # Errors
+    /// `phone_not_found`.
+    pub async fn inbox(&self) -> Result<Vec<InboxEntry>, Refusal> {
+        self.call(|turn, phone| {
+            Ok(inbox::page(turn, phone.id, 0, i64::MAX)?.into_iter().map(|(_, entry)| entry).collect())
+        })
+        .await
+    }
+
+    /// What the phone does by itself.
+    ///
+    /// # Errors
+    /// `phone_not_found`.
+    pub async fn behaviour(&self) -> Result<Behaviour, Refusal> {
+        self.call(|_, phone| Ok(phone.behaviour)).await
+    }
+
+    /// Changes it; a phone that goes online gets what waited for it.
+    ///
+    /// # Errors
+    /// `phone_not_found`, or an invalid field.
+    pub async fn change_behaviour(&self, change: BehaviourChange) -> Result<Behaviour, Refusal> {
+        let long = |ms: Option<i64>| ms.is_some_and(|ms| !(0..=limits::DELAY_MS).contains(&ms));
+        if long(change.typing_ms) {
+            return Err(Refusal::field("/typing_ms", "0 to 86,400,000 ms"));
+        }
+        if long(change.read_after_ms.flatten()) {
+            return Err(Refusal::field("/read_after_ms", "0 to 86,400,000 ms, or null"));
+        }
+        if let Some(Some(Reply::Text(text))) = &change.reply
+            && (text.is_empty() || text.chars().count() > limits::TEXT_CHARS)
+        {
+            return Err(Refusal::field("/reply/text", format!("1 to {} characters", limits::TEXT_CHARS)));
+        }
+        self.call(move |turn, mut phone| {
+            let was_online = phone.behaviour.online;
+            let behaviour = &mut phone.behaviour;
+            behaviour.online = change.online.unwrap_or(behaviour.online);
+            behaviour.read_after_ms = change.read_after_ms.unwrap_or(behaviour.read_after_ms);
+            behaviour.typing_ms = change.typing_ms.unwrap_or(behaviour.typing_ms);
+            if let Some(reply) = change.reply {
+                behaviour.reply = reply;
+            }
+            phones::set_behaviour(turn, phone.id, &phone.behaviour)?;
+            if phone.behaviour.online && !was_online {
+                incoming::catch_up(turn, &phone)?;
+            }
+            Ok(phone.behaviour)
+        })
+        .await
+    }
+
+    /// One-time pre-keys that the network still holds for a companion.
+    ///
+    /// # Errors
+    /// `phone_not_found`.
+    pub async fn pre_keys_left(&self, device: u16) -> Result<i64, Refusal> {
+        self.call(move |turn, phone| {
+            crate::devices::pre_key_count(turn, crate::live::Address { phone: phone.id, device })
+        })
+        .await
+    }
+
+    /// Loses the phone's ratchets, as an app does that was restored from an old backup: it cannot decrypt
+    /// what devices send, and asks them to send it again.
+    ///
+    /// # Errors
+    /// `phone_not_found`.
+    pub async fn lose_ratchets(&self) -> Result<(), Refusal> {
+        self.call(|turn, phone| {
+            Ok(turn.db.run("DELETE FROM ratchet WHERE phone = ?", [phone.id]).map(drop)?)
+        })
+        .await
+    }
+
+    /// The numbers of its linked companions.
+    ///
+    /// # Errors
+    /// `phone_not_found`.
+    pub async fn companions(&self) -> Result<Vec<u16>, Refusal> {
+        self.call(|turn, phone| crate::devices::companions(turn, phone.id)).await
+    }
+}
+
+/// Whom a phone writes to.
+#[derive(Serialize)]
+struct Recipient {
+    user: String,
+    form: Form,
+}
+
+impl Recipient {
+    /// A number, or the address of a person by number or by hidden user.
+    fn parse(to: &str) -> Result<Self, Refusal> {
+        if to.ends_with("@g.us") {
+            return Err(Refusal::new(422, "not_supported", "this build has no groups").at("/to"));
+        }
+        if let Some(user) = to.strip_suffix("@lid") {
+            let valid = (1..=20).contains(&user.len()) && user.bytes().all(|byte| byte.is_ascii_digit());
+            return match valid {
+                true => Ok(Self { user: user.to_owned(), form: Form::Lid }),
+                false => Err(Refusal::field("/to", "digits before @lid")),
+            };
+        }
+        phones::digits(to.strip_suffix("@s.whatsapp.net").unwrap_or(to))
+            .map(|user| Self { user, form: Form::Pn })
+            .map_err(|_| Refusal::field("/to", "a phone number of 8 to 15 digits, or an address"))
+    }
+
+    fn find(&self, turn: &Turn<'_>, network: i64) -> Result<Phone, Failure> {
+        let found = match self.form {
+            Form::Pn => phones::by_number(turn, network, &self.user)?,
+            Form::Lid => phones::by_lid(turn, network, &self.user)?,
+        };
+        found.ok_or_else(|| {
+            let detail = format!("nobody in this network has the address {}", self.user);
+            Refusal::new(404, "phone_not_found", detail).at("/to").into()
+        })
+    }
+}
