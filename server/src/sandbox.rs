@@ -121,64 +121,13 @@ impl Endpoints for RemoteSandbox {
 #[async_trait]
 impl SandboxControl for RemoteSandbox {
     async fn call(&self, account: AccountId, request: SandboxRequest) -> Result<SandboxAnswer, GatewayError> {
-        let Call { method, path, body, idempotency_key } = Call::of(account, request);
+        let SandboxRequest { method, path, body, idempotency_key } = request;
+        let unavailable = |error: String| GatewayError::Unavailable(error);
+        let method = Method::from_bytes(method.as_bytes()).map_err(|error| unavailable(error.to_string()))?;
+        let path = format!("/internal/networks/{account}/{path}");
         let header = idempotency_key.as_deref().map(|key| ("idempotency-key", key));
         let answer = self.client.call(method, &path, body.as_ref(), header.as_slice()).await;
-        let answer = answer.map_err(|error| GatewayError::Unavailable(error.to_string()))?;
+        let answer = answer.map_err(|error| unavailable(error.to_string()))?;
         Ok(SandboxAnswer { status: answer.status, body: answer.body, replayed: answer.replayed })
     }
-}
-
-/// A request as HTTP.
-struct Call {
-    method: Method,
-    path: String,
-    body: Option<Value>,
-    idempotency_key: Option<String>,
-}
-
-impl Call {
-    fn of(account: AccountId, request: SandboxRequest) -> Self {
-        let base = format!("/internal/networks/{account}");
-        let get = |path: String| Self { method: Method::GET, path, body: None, idempotency_key: None };
-        let with = |method, path, body| Self { method, path, body: Some(body), idempotency_key: None };
-        let phone = |number: &waxwing_domain::PhoneNumber, what: &str| {
-            format!("{base}/phones/{}/{what}", number.digits())
-        };
-        match request {
-            SandboxRequest::CreatePhone(body) => with(Method::POST, format!("{base}/phones"), body),
-            SandboxRequest::Phones { limit, cursor } => get(format!("{base}/phones{}", page(limit, cursor))),
-            SandboxRequest::Scan(number, body) => with(Method::POST, phone(&number, "scan"), body),
-            SandboxRequest::EnterCode(number, body) => with(Method::POST, phone(&number, "enter-code"), body),
-            SandboxRequest::Send { phone: number, message, idempotency_key } => {
-                Self { idempotency_key, ..with(Method::POST, phone(&number, "messages"), message) }
-            },
-            SandboxRequest::Inbox { phone: number, limit, cursor } => {
-                get(format!("{}{}", phone(&number, "inbox"), page(limit, cursor)))
-            },
-            SandboxRequest::Behaviour(number) => get(phone(&number, "behaviour")),
-            SandboxRequest::SetBehaviour(number, body) => {
-                with(Method::PUT, phone(&number, "behaviour"), body)
-            },
-            SandboxRequest::Ledger { limit, cursor } => get(format!("{base}/ledger{}", page(limit, cursor))),
-            SandboxRequest::AddFault(body) => with(Method::POST, format!("{base}/faults"), body),
-            SandboxRequest::Faults => get(format!("{base}/faults")),
-            SandboxRequest::ClearFaults => Self {
-                method: Method::DELETE,
-                path: format!("{base}/faults"),
-                body: None,
-                idempotency_key: None,
-            },
-        }
-    }
-}
-
-/// Query of a page. A cursor is passed on escaped: it comes from outside.
-fn page(limit: usize, cursor: Option<String>) -> String {
-    let escape = |byte: u8| match byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    let cursor = cursor.map(|cursor| format!("&cursor={}", cursor.bytes().map(escape).collect::<String>()));
-    format!("?limit={limit}{}", cursor.unwrap_or_default())
 }

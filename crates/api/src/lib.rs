@@ -7,6 +7,7 @@ mod cursor;
 mod extract;
 mod openapi;
 mod problem;
+mod rate_limit;
 mod request_id;
 mod routes;
 mod shapes;
@@ -14,5 +15,6 @@ mod state;
 
 pub use openapi::document;
 pub use problem::Problem;
+pub use rate_limit::RateLimits;
 pub use routes::router;
 pub use state::Api;

@@ -53,6 +53,7 @@ const PROBLEMS: &[(&str, &str)] = &[
     ("403", "The credential lacks a scope"),
     ("404", "There is no such thing, or it belongs to another account"),
     ("422", "The request is not valid"),
+    ("429", "The account has sent too many requests"),
     ("500", "Something went wrong here"),
     ("503", "The service cannot do this right now"),
 ];

@@ -95,6 +95,66 @@ pub(crate) const KINDS: &[(&str, StatusCode, &str, &str)] = &[
         "`errors` names each field by a JSON pointer and says what was expected.",
     ),
     (
+        "rate_limited",
+        StatusCode::TOO_MANY_REQUESTS,
+        "Too many requests",
+        "Wait for the seconds in `Retry-After`. `RateLimit-Remaining` says beforehand how many are left.",
+    ),
+    (
+        "phone_not_found",
+        StatusCode::NOT_FOUND,
+        "There is no such phone in the sandbox",
+        "Make it with `POST /sandbox/phones`. Each account has a network of its own.",
+    ),
+    (
+        "invalid_qr",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "This is not the code of a session",
+        "Pass on `code` of `GET /sessions/{id}/qr` as it is.",
+    ),
+    (
+        "qr_expired",
+        StatusCode::CONFLICT,
+        "The code is no longer shown",
+        "Codes change while a session waits. Get the current one and scan again.",
+    ),
+    (
+        "companion_limit",
+        StatusCode::CONFLICT,
+        "The phone has as many linked devices as it can have",
+        "Log one of its sessions out first. WhatsApp allows four.",
+    ),
+    (
+        "phone_limit",
+        StatusCode::CONFLICT,
+        "The network has as many phones as it can have",
+        "Use the phones that are there: `GET /sandbox/phones`.",
+    ),
+    (
+        "network_limit",
+        StatusCode::CONFLICT,
+        "The sandbox has as many networks as it can have",
+        "The operator can run another sandbox.",
+    ),
+    (
+        "fault_limit",
+        StatusCode::CONFLICT,
+        "The network has as many faults as it can have",
+        "Remove them with `DELETE /sandbox/faults`.",
+    ),
+    (
+        "not_supported",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The sandbox of this version cannot do this",
+        "The detail says what it can do.",
+    ),
+    (
+        "protocol_error",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The network could not do this",
+        "The detail says what was in the way, such as a device that is not there any more.",
+    ),
+    (
         "internal",
         StatusCode::INTERNAL_SERVER_ERROR,
         "Something went wrong here",
@@ -181,20 +241,6 @@ impl Problem {
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new("not_found", format!("There is no such {what}."))
     }
-
-    /// What the simulated network's control refused, as it is: its codes are those of api.md.
-    pub(crate) fn from_sandbox(status: u16, code: String, detail: String, pointer: Option<String>) -> Self {
-        let errors = pointer.map(|pointer| FieldError { pointer, detail: detail.clone() });
-        Self(Box::new(ProblemBody {
-            r#type: format!("/api/docs/problems/{code}"),
-            title: "The sandbox refused the request".to_owned(),
-            status,
-            detail,
-            code,
-            errors: errors.into_iter().collect(),
-            request_id: String::new(),
-        }))
-    }
 }
 
 impl IntoResponse for Problem {
@@ -207,7 +253,7 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -16,9 +16,10 @@ use axum::{
 use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::{Config, SwaggerUi};
 use waxwing_app::commands::StoredAnswer;
 
-use crate::{Api, Problem, openapi, request_id};
+use crate::{Api, Problem, openapi, rate_limit, request_id};
 
 /// The versioned routes with their documentation.
 pub(crate) fn versioned() -> OpenApiRouter<Api> {
@@ -49,7 +50,11 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
 /// The whole API as a service.
 pub fn router(api: Api) -> Router {
     let (versioned, document) = openapi::with_document(versioned());
-    let docs = utoipa_swagger_ui::SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document);
+    // Nothing outside is asked to validate the document.
+    let docs = SwaggerUi::new("/api/docs")
+        .url("/api/v1/openapi.json", document)
+        .config(Config::default().validator_url("none"));
+    let docs = Router::new().merge(docs).layer(middleware::map_response(docs_not_found));
     Router::new()
         .nest("/api/v1", versioned.fallback(not_found).method_not_allowed_fallback(method_not_allowed))
         .merge(health::routes())
@@ -58,12 +63,21 @@ pub fn router(api: Api) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(api.clone(), rate_limit::tell))
         .layer(middleware::from_fn_with_state(api.clone(), request_id::assign))
         .with_state(api)
 }
 
 async fn not_found() -> Problem {
     Problem::not_found("address")
+}
+
+/// The documentation's own 404 is bare text.
+async fn docs_not_found(response: Response) -> Response {
+    match response.status() {
+        StatusCode::NOT_FOUND => Problem::not_found("page").into_response(),
+        _ => response,
+    }
 }
 
 async fn method_not_allowed() -> Problem {
@@ -81,7 +95,11 @@ static REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 fn repeated(answer: StoredAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let json = [(axum::http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    let mut response = (status, json, answer.body).into_response();
+    replayed((status, json, answer.body).into_response())
+}
+
+/// The same answer, marked as one that was given before.
+fn replayed(mut response: Response) -> Response {
     response.headers_mut().insert(REPLAYED.clone(), HeaderValue::from_static("true"));
     response
 }

@@ -9,6 +9,8 @@ use waxwing_app::{
     ports::{Records, SandboxControl, WebhookPost},
 };
 
+use crate::RateLimits;
+
 /// What the handlers need.
 #[derive(Clone)]
 pub struct Api {
@@ -20,6 +22,8 @@ pub struct Api {
     pub webhooks: Arc<dyn WebhookPost>,
     /// The simulated network, where this process serves one.
     pub sandbox: Option<Arc<dyn SandboxControl>>,
+    /// How much each account may ask for.
+    pub rate_limits: Arc<RateLimits>,
     /// Ids of requests.
     pub ids: Arc<IdSource>,
     /// True once everything behind the API runs.

@@ -181,7 +181,11 @@ impl Recipient {
     /// Reads a phone number or an address.
     pub fn parse(text: &str) -> Result<Self, JidError> {
         match text.contains('@') {
-            true => Jid::parse(text).map(Self),
+            // Nothing is sent to a list from here; statuses are posted by a command of their own.
+            true => match Jid::parse(text)? {
+                Jid::Broadcast(_) => Err(JidError::Server),
+                jid => Ok(Self(jid)),
+            },
             false => PhoneNumber::parse(text)
                 .map(|number| Self(Jid::Phone(number)))
                 .map_err(|_| JidError::Recipient),
@@ -217,7 +221,7 @@ mod tests {
     #[test]
     fn what_is_no_recipient_is_refused() {
         for text in
-            ["", "bob", "@lid", "x@lid", "15550001111@example.com", "15550001111:3@s.whatsapp.net", "+1@g.us"]
+            ["", "bob", "@lid", "x@lid", "15550001111@example.com", "15550001111:3@s.whatsapp.net", "+1@g.us", "status@broadcast"]
         {
             assert!(Recipient::parse(text).is_err(), "{text}");
         }

@@ -7,7 +7,7 @@ use axum::{
 use waxwing_app::{commands::Caller, execute::Cause};
 use waxwing_domain::{AccountId, SessionId};
 
-use crate::{Api, Problem, request_id};
+use crate::{Api, Problem, rate_limit, request_id};
 
 /// A scope, as a type, so that a handler names what it needs in its signature.
 pub(crate) trait Scope: Send + Sync {
@@ -73,6 +73,7 @@ impl<S: Scope> FromRequestParts<Api> for Actor<S> {
         let credential = credential(&parts.headers)
             .ok_or_else(|| Problem::new("unauthorized", "The credential is missing or not valid."))?;
         let caller = api.commands.authenticate(credential).await?;
+        rate_limit::count(api, caller.account)?;
         match caller.may(S::NAME) {
             true => Ok(Self { caller, scope: PhantomData }),
             false => Err(Problem::new("forbidden", format!("The scope {} is needed.", S::NAME))),

@@ -4,6 +4,15 @@ use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
 };
+use serde_json::json;
+use utoipa::{
+    IntoParams,
+    openapi::{
+        Required,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+        schema::{ObjectBuilder, Type},
+    },
+};
 use waxwing_domain::PhoneNumber;
 
 use crate::{Api, Problem};
@@ -27,6 +36,20 @@ impl<T: FromStr<Err: ToString>> FromRequestParts<Api> for IdPath<T> {
 
 /// A phone number in the address: with `+`, `%2B`, or bare digits.
 pub(crate) struct PhonePath(pub(crate) PhoneNumber);
+
+impl IntoParams for PhonePath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            ParameterBuilder::new()
+                .name("number")
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .description(Some("The phone's number, with or without a leading `+`."))
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String).examples([json!("+15550001111")])))
+                .build(),
+        ]
+    }
+}
 
 impl FromRequestParts<Api> for PhonePath {
     type Rejection = Problem;

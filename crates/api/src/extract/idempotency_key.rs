@@ -1,4 +1,12 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
+use utoipa::{
+    IntoParams,
+    openapi::{
+        Required,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+        schema::{ObjectBuilder, Type},
+    },
+};
 use waxwing_app::commands::Idempotency;
 
 use crate::{Api, Problem};
@@ -13,6 +21,28 @@ impl IdempotencyKey {
     /// The key with the route and the body that it belongs to.
     pub(crate) fn of(self, route: &'static str, raw: &[u8]) -> Option<Idempotency> {
         self.0.map(|key| Idempotency::new(key, route, raw))
+    }
+}
+
+impl IntoParams for IdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(LEN_MAX))
+            .pattern(Some("^[!-~]+$"))
+            .build();
+        vec![
+            ParameterBuilder::new()
+                .name("Idempotency-Key")
+                .parameter_in(ParameterIn::Header)
+                .required(Required::False)
+                .description(Some(
+                    "Makes it safe to repeat this request for 24 hours: a repetition gets the first answer, less any secret.",
+                ))
+                .schema(Some(schema))
+                .build(),
+        ]
     }
 }
 

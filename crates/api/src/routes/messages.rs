@@ -19,7 +19,7 @@ use waxwing_domain::{
 use super::{answer, kept, repeated};
 use crate::{
     Api, Problem, cursor,
-    extract::{Actor, Body, IdPath, IdempotencyKey, MessagesRead, MessagesSend, ValidQuery, limit},
+    extract::{Actor, Body, IdPath, IdempotencyKey, MessagesRead, MessagesSend, PageQuery, ValidQuery, limit},
     shapes::{AcceptedMessageOut, MessageOut, Page, SendMessageIn, SendTextIn, TimelineEntryOut},
 };
 
@@ -30,7 +30,7 @@ const METADATA_BYTES_MAX: usize = 4 * 1_024;
 ///
 /// 202 means that it is durable: it will be sent once, or fail with a reason.
 #[utoipa::path(post, path = "/messages", operation_id = "sendMessage", tag = "messages", request_body = SendMessageIn,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats this request safely for 24 hours.")),
+    params(IdempotencyKey),
     responses((status = 202, description = "Accepted", body = AcceptedMessageOut)))]
 pub(super) async fn send_message(
     State(api): State<Api>,
@@ -46,7 +46,7 @@ pub(super) async fn send_message(
 ///
 /// The same as `sendMessage` with `type` `text`.
 #[utoipa::path(post, path = "/messages/send", operation_id = "sendText", tag = "messages", request_body = SendTextIn,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats this request safely for 24 hours.")),
+    params(IdempotencyKey),
     responses((status = 202, description = "Accepted", body = AcceptedMessageOut)))]
 pub(super) async fn send_text(
     State(api): State<Api>,
@@ -65,7 +65,10 @@ async fn send(
     body: Body<SendTextIn>,
 ) -> Result<Response, Problem> {
     let idempotency = key.of(route, &body.raw);
-    let SendTextIn { session_id, to, text, link_preview, expires_at, metadata } = body.value;
+    if let Some((pointer, detail)) = body.value.not_yet() {
+        return Err(Problem::field(pointer, detail));
+    }
+    let SendTextIn { session_id, to, text, link_preview, expires_at, metadata, .. } = body.value;
     actor.session(session_id).map_err(|problem| problem.at("/session_id"))?;
     let Recipient(to) = Recipient::parse(&to).map_err(|error| Problem::field("/to", error.to_string()))?;
     let size = metadata.as_ref().map_or(0, |metadata| json!(metadata).to_string().len());
@@ -100,25 +103,67 @@ pub(super) struct MessagesQuery {
     /// `in` or `out`.
     #[param(value_type = Option<String>)]
     direction: Option<Direction>,
-    /// In this status.
-    #[param(value_type = Option<String>)]
-    status: Option<MessageStatus>,
-    /// Of this kind.
+    /// In this status: `scheduled`, `queued`, `sent`, `delivered`, `read`, `played`, `failed`, `canceled` or `expired`.
+    status: Option<String>,
+    /// Of this kind: a `type` of `POST /messages`, or `unsupported`.
     #[serde(rename = "type")]
-    #[param(value_type = Option<String>)]
     kind: Option<String>,
-    /// Only later ones.
+    /// Only those that were recorded later: the time by which the list is sorted, never before `created_at`.
     #[param(value_type = Option<String>, format = DateTime)]
     after: Option<Timestamp>,
-    /// Only earlier ones.
+    /// Only those that were recorded earlier.
     #[param(value_type = Option<String>, format = DateTime)]
     before: Option<Timestamp>,
+    /// With this text in theirs, whatever the case; up to 200 characters. Looks at each message: a page may be short
+    /// while there is a cursor.
+    #[param(max_length = 200)]
+    q: Option<String>,
     /// `asc` (oldest first, the default) or `desc`.
     order: Option<String>,
 }
 
+/// Every `type` that a message may have.
+const KINDS: &[&str] = &[
+    "text",
+    "image",
+    "video",
+    "video_note",
+    "audio",
+    "voice",
+    "sticker",
+    "document",
+    "location",
+    "contact",
+    "poll",
+    "event",
+    "unsupported",
+];
+/// Longest `q`, in characters.
+const Q_CHARS_MAX: usize = 200;
+
+/// `None` for a status that no message has.
+fn status(text: &str) -> Result<Option<MessageStatus>, Problem> {
+    let known = MessageStatus::ALL.iter().find(|status| status.as_str() == text);
+    match (known, text) {
+        (Some(status), _) => Ok(Some(*status)),
+        (None, "scheduled") => Ok(None),
+        (None, _) => Err(Problem::field(
+            "/query/status",
+            "expected scheduled, queued, sent, delivered, read, played, failed, canceled or expired",
+        )),
+    }
+}
+
 impl MessagesQuery {
-    fn filter(&self) -> Result<MessageFilter, Problem> {
+    /// `None` when no message can be wanted.
+    fn filter(&self) -> Result<Option<MessageFilter>, Problem> {
+        let status = self.status.as_deref().map(status).transpose()?;
+        if self.kind.as_deref().is_some_and(|kind| !KINDS.contains(&kind)) {
+            return Err(Problem::field("/query/type", format!("expected one of {}", KINDS.join(", "))));
+        }
+        if self.q.as_ref().is_some_and(|q| q.is_empty() || q.chars().count() > Q_CHARS_MAX) {
+            return Err(Problem::field("/query/q", "expected 1 to 200 characters"));
+        }
         let chat = self.chat.as_deref().map(str::trim).map(Recipient::parse).transpose();
         let chat = chat.map_err(|error| Problem::field("/query/chat", error.to_string()))?;
         let descending = match self.order.as_deref() {
@@ -126,16 +171,18 @@ impl MessagesQuery {
             Some("desc") => true,
             Some(_) => return Err(Problem::field("/query/order", "expected asc or desc")),
         };
-        Ok(MessageFilter {
+        let filter = MessageFilter {
             session: self.session_id,
             chat: chat.map(|Recipient(jid)| jid),
             direction: self.direction,
-            status: self.status,
+            status: status.flatten(),
             kind: self.kind.clone(),
+            text: self.q.as_ref().map(|q| q.to_lowercase()),
             after: self.after,
             before: self.before,
             descending,
-        })
+        };
+        Ok((status != Some(None)).then_some(filter))
     }
 }
 
@@ -151,11 +198,14 @@ pub(super) async fn list_messages(
 ) -> Result<Response, Problem> {
     let (limit, cursor) = (limit(query.limit.as_deref())?, cursor::decode(query.cursor.as_deref())?);
     let filter = query.filter()?;
-    if let Some(session) = filter.session {
+    if let Some(session) = query.session_id {
         actor.session(session)?;
         let known = queries::session(&api.commands.ports, &*api.records, actor.account(), session).await?;
         known.ok_or_else(|| Problem::not_found("session").at("/query/session_id"))?;
     }
+    let Some(filter) = filter else {
+        return Ok(answer(StatusCode::OK, Page::<Value> { data: Vec::new(), next_cursor: None }));
+    };
     let allowed = |session| actor.may_touch(session);
     let page = queries::messages(&*api.records, actor.account(), &filter, &allowed, cursor, limit).await?;
     let data: Vec<Value> = page.messages.iter().map(told_events::message_json).collect();
@@ -184,14 +234,23 @@ pub(super) async fn get_message(
 ///
 /// Everything that happened to it, in the order in which it was recorded.
 #[utoipa::path(get, path = "/messages/{id}/timeline", operation_id = "getMessageTimeline", tag = "messages",
-    params(("id" = String, Path, description = "The message's id.")),
-    responses((status = 200, description = "Its events", body = Page<TimelineEntryOut>)))]
+    params(("id" = String, Path, description = "The message's id."), PageQuery),
+    responses((status = 200, description = "A page of its events", body = Page<TimelineEntryOut>)))]
 pub(super) async fn get_message_timeline(
     State(api): State<Api>,
     actor: Actor<MessagesRead>,
     IdPath(id): IdPath<MessageId>,
+    ValidQuery(page): ValidQuery<PageQuery>,
 ) -> Result<Response, Problem> {
+    let (limit, after) = page.read()?;
     found(&api, &actor, id).await?;
-    let data = queries::timeline(&api.commands.ports, actor.account(), id).await?;
-    Ok(answer(StatusCode::OK, Page { data, next_cursor: None }))
+    let entries = queries::timeline(&api.commands.ports, actor.account(), id).await?;
+    // Entries are never removed or moved, so the number of those already told is a position.
+    let told = after.map_or(Ok(0), |after| after.parse::<usize>());
+    let told =
+        told.map_err(|_| Problem::field("/query/cursor", "expected the next_cursor of an earlier page"))?;
+    let next = told.saturating_add(limit);
+    let next_cursor = (next < entries.len()).then(|| cursor::encode(&next.to_string()));
+    let data = entries.get(told..next.min(entries.len())).unwrap_or_default().to_vec();
+    Ok(answer(StatusCode::OK, Page { data, next_cursor }))
 }

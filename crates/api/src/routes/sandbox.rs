@@ -2,44 +2,84 @@
 
 use axum::{
     extract::State,
-    http::{HeaderName, HeaderValue, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value, json};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 use waxwing_app::{
     ports::{SandboxAnswer, SandboxRequest},
     queries,
 };
-use waxwing_domain::{AccountId, SessionId};
+use waxwing_domain::{AccountId, PhoneNumber};
 
-use super::answer;
+use super::{answer, replayed};
 use crate::{
     Api, Problem,
     extract::{Actor, Body, IdempotencyKey, PageQuery, PhonePath, SandboxRead, SandboxWrite, ValidQuery},
-    shapes::{CreatePhoneIn, SandboxMessageIn, ScanIn},
+    shapes::{
+        BehaviourIn, BehaviourOut, CreatePhoneIn, Empty, EnterCodeIn, FaultIn, FaultOut, InboxEntryOut,
+        LedgerEntryOut, Page, PhoneOut, SandboxMessageIn, SandboxMessageOut, ScanIn,
+    },
 };
 
-static REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+fn get(path: impl Into<String>) -> SandboxRequest {
+    SandboxRequest { method: "GET", path: path.into(), body: None, idempotency_key: None }
+}
 
-/// Calls the network and answers as it does; what it refuses becomes a problem.
-async fn call(api: &Api, account: AccountId, request: SandboxRequest) -> Result<Response, Problem> {
-    let sandbox = api.sandbox.as_ref().ok_or_else(|| Problem::not_found("sandbox; this is a live build"))?;
-    let SandboxAnswer { status, body, replayed } = sandbox.call(account, request).await?;
-    if (200..300).contains(&status) {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-        let mut response = match status {
-            StatusCode::NO_CONTENT => status.into_response(),
-            _ => answer(status, body),
-        };
-        if replayed {
-            response.headers_mut().insert(REPLAYED.clone(), HeaderValue::from_static("true"));
-        }
-        return Ok(response);
+fn with(method: &'static str, path: impl Into<String>, body: &impl Serialize) -> SandboxRequest {
+    SandboxRequest { body: Some(json!(body)), method, ..get(path) }
+}
+
+fn keyed(IdempotencyKey(idempotency_key): IdempotencyKey, request: SandboxRequest) -> SandboxRequest {
+    SandboxRequest { idempotency_key, ..request }
+}
+
+fn of_phone(phone: &PhoneNumber, what: &str) -> String {
+    format!("phones/{}/{what}", phone.digits())
+}
+
+fn page(path: &str, query: PageQuery) -> Result<SandboxRequest, Problem> {
+    let (limit, cursor) = query.passed_on()?;
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("limit", &limit.to_string());
+    if let Some(cursor) = cursor {
+        query.append_pair("cursor", &cursor);
     }
+    Ok(get(format!("{path}?{}", query.finish())))
+}
+
+/// Calls the network and answers as it does, in the documented shape `T`; what it refuses becomes a problem.
+async fn call<T: Serialize + DeserializeOwned>(
+    api: &Api,
+    account: AccountId,
+    request: SandboxRequest,
+) -> Result<Response, Problem> {
+    let sandbox = api.sandbox.as_ref().ok_or_else(|| Problem::not_found("sandbox; this is a live build"))?;
+    let SandboxAnswer { status, body, replayed: repeats } = sandbox.call(account, request).await?;
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-    match (text("code"), (400..500).contains(&status) && status != 401) {
-        (Some(code), true) => {
-            Err(Problem::from_sandbox(status, code, text("detail").unwrap_or_default(), text("pointer")))
+    match (StatusCode::from_u16(status), text("code")) {
+        (Ok(StatusCode::NO_CONTENT), _) => Ok(StatusCode::NO_CONTENT.into_response()),
+        (Ok(status), _) if status.is_success() => {
+            let shaped = serde_json::from_value::<T>(body).map_err(|error| {
+                tracing::error!(%error, "the sandbox answered in another shape");
+                Problem::new("internal", "Something went wrong here.")
+            })?;
+            let response = answer(status, shaped);
+            Ok(if repeats { replayed(response) } else { response })
+        },
+        (Ok(status), Some(code)) if status.is_client_error() && status != StatusCode::UNAUTHORIZED => {
+            let detail = text("detail").unwrap_or_default();
+            // Of the control's query, not of a body.
+            let pointer = text("pointer").map(|pointer| match pointer.as_str() {
+                "/cursor" | "/limit" => format!("/query{pointer}"),
+                _ => pointer,
+            });
+            Err(match (code.as_str(), pointer) {
+                ("validation_failed", pointer) => Problem::field(pointer.unwrap_or_default(), detail),
+                (code, Some(pointer)) => Problem::new(code, detail).at(&pointer),
+                (code, None) => Problem::new(code, detail),
+            })
         },
         _ => {
             tracing::error!(status, "the sandbox failed");
@@ -52,146 +92,144 @@ async fn call(api: &Api, account: AccountId, request: SandboxRequest) -> Result<
 ///
 /// It is online, acknowledges delivery, and does not answer until its behaviour says so.
 #[utoipa::path(post, path = "/sandbox/phones", operation_id = "createSandboxPhone", tag = "sandbox",
-    request_body = CreatePhoneIn, responses(
-        (status = 201, description = "Made", body = Value),
-        (status = 200, description = "It was there before", body = Value)))]
+    params(IdempotencyKey), request_body = CreatePhoneIn, responses(
+        (status = 201, description = "Made", body = PhoneOut),
+        (status = 200, description = "It was there before", body = PhoneOut)))]
 pub(super) async fn create_phone(
     State(api): State<Api>,
     actor: Actor<SandboxWrite>,
-    body: Body<CreatePhoneIn>,
+    key: IdempotencyKey,
+    Body { value, .. }: Body<CreatePhoneIn>,
 ) -> Result<Response, Problem> {
-    call(&api, actor.account(), SandboxRequest::CreatePhone(json!(body.value))).await
+    call::<PhoneOut>(&api, actor.account(), keyed(key, with("POST", "phones", &value))).await
 }
 
 /// List phones
 #[utoipa::path(get, path = "/sandbox/phones", operation_id = "listSandboxPhones", tag = "sandbox", params(PageQuery),
-    responses((status = 200, description = "A page", body = Value)))]
+    responses((status = 200, description = "A page, oldest first", body = Page<PhoneOut>)))]
 pub(super) async fn list_phones(
     State(api): State<Api>,
     actor: Actor<SandboxRead>,
-    ValidQuery(page): ValidQuery<PageQuery>,
+    ValidQuery(query): ValidQuery<PageQuery>,
 ) -> Result<Response, Problem> {
-    let (limit, cursor) = page.passed_on()?;
-    call(&api, actor.account(), SandboxRequest::Phones { limit, cursor }).await
+    call::<Page<PhoneOut>>(&api, actor.account(), page("phones", query)?).await
 }
 
 /// Let a phone scan a session's code
 #[utoipa::path(post, path = "/sandbox/phones/{number}/scan", operation_id = "scanSandboxQr", tag = "sandbox",
-    params(("number" = String, Path, description = "The phone's number.")), request_body = ScanIn,
-    responses((status = 202, description = "Scanned; the session connects", body = Value)))]
+    params(PhonePath), request_body = ScanIn,
+    responses((status = 202, description = "Scanned; the session connects", body = Empty)))]
 pub(super) async fn scan(
     State(api): State<Api>,
     actor: Actor<SandboxWrite>,
     PhonePath(phone): PhonePath,
-    body: Body<ScanIn>,
+    Body { value, .. }: Body<ScanIn>,
 ) -> Result<Response, Problem> {
-    call(&api, actor.account(), SandboxRequest::Scan(phone, json!(body.value))).await
+    call::<Empty>(&api, actor.account(), with("POST", of_phone(&phone, "scan"), &value)).await
 }
 
 /// Let a phone enter a pairing code
 #[utoipa::path(post, path = "/sandbox/phones/{number}/enter-code", operation_id = "enterSandboxCode", tag = "sandbox",
-    params(("number" = String, Path, description = "The phone's number.")), request_body = Value,
-    responses((status = 202, description = "Entered", body = Value)))]
+    params(PhonePath), request_body = EnterCodeIn,
+    responses((status = 202, description = "Entered; the session connects", body = Empty)))]
 pub(super) async fn enter_code(
     State(api): State<Api>,
     actor: Actor<SandboxWrite>,
     PhonePath(phone): PhonePath,
-    body: Body<Map<String, Value>>,
+    Body { value, .. }: Body<EnterCodeIn>,
 ) -> Result<Response, Problem> {
-    call(&api, actor.account(), SandboxRequest::EnterCode(phone, json!(body.value))).await
+    call::<Empty>(&api, actor.account(), with("POST", of_phone(&phone, "enter-code"), &value)).await
 }
 
 /// Let a phone send a message
 #[utoipa::path(post, path = "/sandbox/phones/{number}/messages", operation_id = "sendFromSandboxPhone", tag = "sandbox",
-    params(("number" = String, Path, description = "The phone's number."),
-           ("Idempotency-Key" = Option<String>, Header, description = "Repeats this request safely.")),
-    request_body = SandboxMessageIn, responses((status = 202, description = "Sent", body = Value)))]
+    params(PhonePath, IdempotencyKey), request_body = SandboxMessageIn,
+    responses((status = 202, description = "Sent", body = SandboxMessageOut)))]
 pub(super) async fn send_from_phone(
     State(api): State<Api>,
     actor: Actor<SandboxWrite>,
     PhonePath(phone): PhonePath,
-    IdempotencyKey(idempotency_key): IdempotencyKey,
-    body: Body<SandboxMessageIn>,
+    key: IdempotencyKey,
+    Body { value, .. }: Body<SandboxMessageIn>,
 ) -> Result<Response, Problem> {
-    let request = SandboxRequest::Send { phone, message: json!(body.value), idempotency_key };
-    call(&api, actor.account(), request).await
+    let request = with("POST", of_phone(&phone, "messages"), &value);
+    call::<SandboxMessageOut>(&api, actor.account(), keyed(key, request)).await
 }
 
 /// Look into a phone's inbox
 ///
 /// What it decrypted, oldest first; `copies` is how often the network handed it the same id.
 #[utoipa::path(get, path = "/sandbox/phones/{number}/inbox", operation_id = "getSandboxInbox", tag = "sandbox",
-    params(("number" = String, Path, description = "The phone's number."), PageQuery),
-    responses((status = 200, description = "A page", body = Value)))]
+    params(PhonePath, PageQuery),
+    responses((status = 200, description = "A page, oldest first", body = Page<InboxEntryOut>)))]
 pub(super) async fn inbox(
     State(api): State<Api>,
     actor: Actor<SandboxRead>,
     PhonePath(phone): PhonePath,
-    ValidQuery(page): ValidQuery<PageQuery>,
+    ValidQuery(query): ValidQuery<PageQuery>,
 ) -> Result<Response, Problem> {
-    let (limit, cursor) = page.passed_on()?;
-    call(&api, actor.account(), SandboxRequest::Inbox { phone, limit, cursor }).await
+    call::<Page<InboxEntryOut>>(&api, actor.account(), page(&of_phone(&phone, "inbox"), query)?).await
 }
 
 /// Get a phone's behaviour
 #[utoipa::path(get, path = "/sandbox/phones/{number}/behaviour", operation_id = "getSandboxBehaviour", tag = "sandbox",
-    params(("number" = String, Path, description = "The phone's number.")),
-    responses((status = 200, description = "Its behaviour", body = Value)))]
+    params(PhonePath), responses((status = 200, description = "Its behaviour", body = BehaviourOut)))]
 pub(super) async fn get_behaviour(
     State(api): State<Api>,
     actor: Actor<SandboxRead>,
     PhonePath(phone): PhonePath,
 ) -> Result<Response, Problem> {
-    call(&api, actor.account(), SandboxRequest::Behaviour(phone)).await
+    call::<BehaviourOut>(&api, actor.account(), get(of_phone(&phone, "behaviour"))).await
 }
 
 /// Change a phone's behaviour
 ///
-/// Only the fields that are named: `online`, `read_after_ms`, `reply`, `typing_ms`.
+/// Only the fields that are named.
 #[utoipa::path(put, path = "/sandbox/phones/{number}/behaviour", operation_id = "setSandboxBehaviour", tag = "sandbox",
-    params(("number" = String, Path, description = "The phone's number.")), request_body = Value,
-    responses((status = 200, description = "Its behaviour now", body = Value)))]
+    params(PhonePath), request_body = BehaviourIn,
+    responses((status = 200, description = "Its behaviour now", body = BehaviourOut)))]
 pub(super) async fn set_behaviour(
     State(api): State<Api>,
     actor: Actor<SandboxWrite>,
     PhonePath(phone): PhonePath,
-    body: Body<Map<String, Value>>,
+    Body { value, .. }: Body<BehaviourIn>,
 ) -> Result<Response, Problem> {
-    call(&api, actor.account(), SandboxRequest::SetBehaviour(phone, json!(body.value))).await
+    call::<BehaviourOut>(&api, actor.account(), with("PUT", of_phone(&phone, "behaviour"), &value)).await
 }
 
 /// Add a fault
-#[utoipa::path(post, path = "/sandbox/faults", operation_id = "addSandboxFault", tag = "sandbox", request_body = Value,
-    responses((status = 202, description = "Added", body = Value)))]
+#[utoipa::path(post, path = "/sandbox/faults", operation_id = "addSandboxFault", tag = "sandbox",
+    params(IdempotencyKey), request_body = FaultIn, responses((status = 202, description = "Added", body = Empty)))]
 pub(super) async fn add_fault(
     State(api): State<Api>,
     actor: Actor<SandboxWrite>,
-    body: Body<Map<String, Value>>,
+    key: IdempotencyKey,
+    body: Body<FaultIn>,
 ) -> Result<Response, Problem> {
-    let mut fault = body.value;
-    if let Some(session) = fault.remove("session_id") {
+    let FaultIn { kind, session_id, count, for_s } = body.value;
+    let mut number = None;
+    if let Some(id) = session_id {
         // The network knows phones, not our sessions.
-        let id = session.as_str().and_then(|text| text.parse::<SessionId>().ok());
-        let id = id.ok_or_else(|| Problem::field("/session_id", "expected the id of a session"))?;
-        let view =
-            queries::session(&api.commands.ports, &*api.records, actor.account(), actor.session(id)?).await?;
+        let id = actor.session(id).map_err(|problem| problem.at("/session_id"))?;
+        let view = queries::session(&api.commands.ports, &*api.records, actor.account(), id).await?;
         let view = view.ok_or_else(|| Problem::not_found("session").at("/session_id"))?;
         let phone = view.me.and_then(|me| me.phone);
-        let phone =
-            phone.ok_or_else(|| Problem::field("/session_id", "the session is not linked to a phone"))?;
-        fault.insert("number".to_owned(), json!(phone));
+        number = Some(
+            phone.ok_or_else(|| Problem::field("/session_id", "the session is not linked to a phone"))?,
+        );
     }
-    call(&api, actor.account(), SandboxRequest::AddFault(Value::Object(fault))).await
+    let fault = json!({ "kind": kind, "number": number, "count": count, "for_s": for_s });
+    call::<Empty>(&api, actor.account(), keyed(key, with("POST", "faults", &fault))).await
 }
 
 /// List faults
 #[utoipa::path(get, path = "/sandbox/faults", operation_id = "listSandboxFaults", tag = "sandbox",
-    responses((status = 200, description = "The faults in force", body = Value)))]
+    responses((status = 200, description = "The faults in force", body = Page<FaultOut>)))]
 pub(super) async fn list_faults(
     State(api): State<Api>,
     actor: Actor<SandboxRead>,
 ) -> Result<Response, Problem> {
-    call(&api, actor.account(), SandboxRequest::Faults).await
+    call::<Page<FaultOut>>(&api, actor.account(), get("faults")).await
 }
 
 /// Remove all faults
@@ -201,19 +239,18 @@ pub(super) async fn clear_faults(
     State(api): State<Api>,
     actor: Actor<SandboxWrite>,
 ) -> Result<Response, Problem> {
-    call(&api, actor.account(), SandboxRequest::ClearFaults).await
+    call::<Empty>(&api, actor.account(), SandboxRequest { method: "DELETE", ..get("faults") }).await
 }
 
 /// Read the ledger
 ///
 /// For each WhatsApp id, how often the network accepted it, to how many it was delivered, how many read it, and copies.
 #[utoipa::path(get, path = "/sandbox/ledger", operation_id = "getSandboxLedger", tag = "sandbox", params(PageQuery),
-    responses((status = 200, description = "A page", body = Value)))]
+    responses((status = 200, description = "A page, oldest first", body = Page<LedgerEntryOut>)))]
 pub(super) async fn ledger(
     State(api): State<Api>,
     actor: Actor<SandboxRead>,
-    ValidQuery(page): ValidQuery<PageQuery>,
+    ValidQuery(query): ValidQuery<PageQuery>,
 ) -> Result<Response, Problem> {
-    let (limit, cursor) = page.passed_on()?;
-    call(&api, actor.account(), SandboxRequest::Ledger { limit, cursor }).await
+    call::<Page<LedgerEntryOut>>(&api, actor.account(), page("ledger", query)?).await
 }

@@ -27,7 +27,7 @@ use crate::{
 ///
 /// It starts at once unless `start` is false; its code to scan is then at `/sessions/{id}/qr`.
 #[utoipa::path(post, path = "/sessions", operation_id = "createSession", tag = "sessions", request_body = CreateSessionIn,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats this request safely for 24 hours.")),
+    params(IdempotencyKey),
     responses((status = 201, description = "Made", body = SessionOut)))]
 pub(super) async fn create_session(
     State(api): State<Api>,
@@ -195,21 +195,39 @@ pub(super) async fn get_session_qr(
     let qr = live.and_then(|live| live.qr).filter(|qr| qr.expires_at > now);
     let qr = qr.ok_or_else(|| Problem::new("not_pairing", "The session has no code to scan right now."))?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let accept = accept.to_ascii_lowercase();
-    // The first kind that is named decides; whoever names none gets JSON.
-    let known = ["image/svg+xml", "image/png", "application/json"];
-    let named = accept.split(',').map(|part| part.split(';').next().unwrap_or("").trim());
-    let picture = named.filter_map(|named| known.into_iter().find(|kind| *kind == named)).next();
-    let picture = picture.filter(|kind| *kind != "application/json");
     let no_store = (header::CACHE_CONTROL, "no-store");
-    Ok(match picture {
-        Some(kind @ "image/svg+xml") => {
-            ([(header::CONTENT_TYPE, kind), no_store], svg(&qr.code)?).into_response()
-        },
-        Some(kind) => ([(header::CONTENT_TYPE, kind), no_store], png(&qr.code)?).into_response(),
-        None => ([no_store], answer(StatusCode::OK, QrOut { code: qr.code, expires_at: qr.expires_at }))
+    Ok(match wanted_kind(accept) {
+        SVG => ([(header::CONTENT_TYPE, SVG), no_store], svg(&qr.code)?).into_response(),
+        PNG => ([(header::CONTENT_TYPE, PNG), no_store], png(&qr.code)?).into_response(),
+        _ => ([no_store], answer(StatusCode::OK, QrOut { code: qr.code, expires_at: qr.expires_at }))
             .into_response(),
     })
+}
+
+const SVG: &str = "image/svg+xml";
+const PNG: &str = "image/png";
+const JSON: &str = "application/json";
+
+/// The kind of answer that `Accept` likes best (RFC 9110, 12.5.1): by quality, then by the order in the header. JSON when
+/// it names none of ours.
+fn wanted_kind(accept: &str) -> &'static str {
+    let mut best = (0.0, JSON);
+    for part in accept.split(',') {
+        let mut parameters = part.split(';').map(str::trim);
+        let range = parameters.next().unwrap_or("").to_ascii_lowercase();
+        let kind = match range.as_str() {
+            "image/svg+xml" | "image/*" => SVG,
+            "image/png" => PNG,
+            "application/json" | "application/*" | "*/*" => JSON,
+            _ => continue,
+        };
+        let quality = parameters.find_map(|parameter| parameter.strip_prefix("q=")?.parse::<f32>().ok());
+        let quality = quality.unwrap_or(1.0);
+        if quality > best.0 {
+            best = (quality, kind);
+        }
+    }
+    best.1
 }
 
 fn encoded(code: &str) -> Result<QrCode, Problem> {
@@ -245,4 +263,27 @@ fn png(code: &str) -> Result<Vec<u8>, Problem> {
         Problem::new("internal", "Something went wrong here.")
     })?;
     Ok(bytes.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_that_is_liked_best_is_given() {
+        for (accept, kind) in [
+            ("", JSON),
+            ("*/*", JSON),
+            ("text/html", JSON),
+            ("image/svg+xml", SVG),
+            ("IMAGE/PNG", PNG),
+            ("image/*", SVG),
+            ("image/png;q=0.5, image/svg+xml;q=0.9", SVG),
+            ("application/json;q=0.2, image/png; q=0.8", PNG),
+            ("image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", PNG),
+            ("image/png;q=0, */*", JSON),
+        ] {
+            assert_eq!(wanted_kind(accept), kind, "{accept}");
+        }
+    }
 }

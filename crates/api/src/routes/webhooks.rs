@@ -19,7 +19,7 @@ use crate::{
 ///
 /// Its signing secret is in this answer and in no other. Deliveries follow the Standard Webhooks specification.
 #[utoipa::path(post, path = "/webhooks", operation_id = "createWebhook", tag = "webhooks", request_body = CreateWebhookIn,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats this request safely for 24 hours; the repetition is answered without the secret.")),
+    params(IdempotencyKey),
     responses((status = 201, description = "Made", body = WebhookOut)))]
 pub(super) async fn create_webhook(
     State(api): State<Api>,

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use serde_json::Value;
-use waxwing_domain::{AccountId, PhoneNumber, SessionId};
+use waxwing_domain::{AccountId, SessionId};
 
 /// Why the WhatsApp side did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -21,57 +21,17 @@ pub trait Gateway: Send + Sync {
     async fn outbox_changed(&self, account: AccountId, session: SessionId);
 }
 
-/// One call to the simulated network of an account.
+/// One call to the control of an account's simulated network.
 #[derive(Debug, Clone)]
-pub enum SandboxRequest {
-    /// Make a phone, or find it.
-    CreatePhone(Value),
-    /// List phones.
-    Phones {
-        /// Page size.
-        limit: usize,
-        /// Where to go on.
-        cursor: Option<String>,
-    },
-    /// The phone scans a session's QR code.
-    Scan(PhoneNumber, Value),
-    /// The phone enters a pairing code.
-    EnterCode(PhoneNumber, Value),
-    /// The phone's owner sends a message.
-    Send {
-        /// Whose phone.
-        phone: PhoneNumber,
-        /// The message.
-        message: Value,
-        /// Kept in the network's own transaction.
-        idempotency_key: Option<String>,
-    },
-    /// What the phone decrypted.
-    Inbox {
-        /// Whose phone.
-        phone: PhoneNumber,
-        /// Page size.
-        limit: usize,
-        /// Where to go on.
-        cursor: Option<String>,
-    },
-    /// How the phone behaves.
-    Behaviour(PhoneNumber),
-    /// Change how the phone behaves.
-    SetBehaviour(PhoneNumber, Value),
-    /// What happened to each message.
-    Ledger {
-        /// Page size.
-        limit: usize,
-        /// Where to go on.
-        cursor: Option<String>,
-    },
-    /// Add a fault.
-    AddFault(Value),
-    /// List faults.
-    Faults,
-    /// Remove all faults.
-    ClearFaults,
+pub struct SandboxRequest {
+    /// What is done: `GET`, `POST`, `PUT` or `DELETE`.
+    pub method: &'static str,
+    /// Below the account's network, without a leading slash, escaped.
+    pub path: String,
+    /// JSON, where the method has a body.
+    pub body: Option<Value>,
+    /// Kept in the network's own transaction.
+    pub idempotency_key: Option<String>,
 }
 
 /// What the network answered.

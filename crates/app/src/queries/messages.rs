@@ -11,7 +11,7 @@ use super::all_sessions;
 use crate::{
     codec,
     execute::CommandPorts,
-    keys,
+    identities, keys,
     ports::{Bounds, Commit, PortError, Query, Records, StreamName},
     rows, told_events,
     views::MessageView,
@@ -107,6 +107,11 @@ fn step_of(event: &MessageEvent) -> (MessageStatus, Timestamp) {
     }
 }
 
+/// How many messages are read at once when a filter may leave most of them out.
+const SELECTED_CHUNK: usize = 200;
+/// How often that is done for one page.
+const CHUNKS_MAX: usize = 10;
+
 /// Which messages are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct MessageFilter {
@@ -120,6 +125,8 @@ pub struct MessageFilter {
     pub status: Option<MessageStatus>,
     /// Of this kind.
     pub kind: Option<String>,
+    /// With this text, in lower case, in theirs.
+    pub text: Option<String>,
     /// Committed after this time.
     pub after: Option<Timestamp>,
     /// Committed before this time.
@@ -133,6 +140,14 @@ impl MessageFilter {
         self.direction.is_none_or(|direction| direction == view.direction)
             && self.status.is_none_or(|status| status == view.status)
             && self.kind.as_ref().is_none_or(|kind| kind == view.content.kind())
+            && self.text.as_ref().is_none_or(|wanted| {
+                view.content.text().is_some_and(|text| text.to_lowercase().contains(wanted))
+            })
+    }
+
+    /// True when messages are left out that stand in the lists.
+    fn selects(&self) -> bool {
+        self.direction.is_some() || self.status.is_some() || self.kind.is_some() || self.text.is_some()
     }
 
     /// The part of a list that times and cursor leave. Positions start with the commit time in milliseconds.
@@ -172,20 +187,52 @@ pub async fn messages(
             all.into_iter().map(|session| session.id).filter(|id| allowed(*id)).collect()
         },
     };
+    // What is read at once is more than what is wanted when a filter may leave much of it out.
+    let chunk = if filter.selects() { limit.max(SELECTED_CHUNK) } else { limit };
+    let (mut found, mut next) = (Vec::new(), cursor);
+    for _ in 0..CHUNKS_MAX {
+        let (views, more) = chunk_of(records, account, filter, &sessions, next.take(), chunk).await?;
+        next = views.last().filter(|_| more).map(MessageView::position);
+        for view in views.into_iter().filter(|view| filter.lets(view)) {
+            if found.len() == limit {
+                // The page is full: the next one begins behind its last message.
+                next = found.last().map(MessageView::position);
+                break;
+            }
+            found.push(view);
+        }
+        if next.is_none() || found.len() == limit {
+            break;
+        }
+    }
+    Ok(MessagePage { messages: found, next })
+}
+
+/// Messages of the lists of these sessions behind the cursor, merged, before what filters leave out. True when there are
+/// more.
+async fn chunk_of(
+    records: &dyn Records,
+    account: AccountId,
+    filter: &MessageFilter,
+    sessions: &[SessionId],
+    cursor: Option<String>,
+    limit: usize,
+) -> Result<(Vec<MessageView>, bool), PortError> {
     let bounds = filter.bounds(cursor);
-    let lists = sessions.into_iter().map(|session| {
-        let (index, partition) = match &filter.chat {
-            Some(chat) => (keys::BY_CHAT, keys::messages_of_chat(account, session, chat)),
-            None => (keys::BY_SESSION, keys::messages_of_session(account, session)),
-        };
-        let query = Query {
-            index,
-            partition,
-            bounds: bounds.clone(),
-            descending: filter.descending,
-            limit: limit + 1,
-        };
-        records.query(query)
+    let lists = sessions.iter().map(|session| {
+        let bounds = bounds.clone();
+        async move {
+            let (index, partition) = match &filter.chat {
+                Some(chat) => {
+                    // A person's chat stands under the number, once the session knows it.
+                    let chat = identities::person(records, account, *session, chat.clone()).await?.jid;
+                    (keys::BY_CHAT, keys::messages_of_chat(account, *session, &chat))
+                },
+                None => (keys::BY_SESSION, keys::messages_of_session(account, *session)),
+            };
+            let (descending, limit) = (filter.descending, limit + 1);
+            records.query(Query { index, partition, bounds, descending, limit }).await
+        }
     });
     let rows = try_join_all(lists).await?.into_iter().flatten();
     let mut views = rows.map(|row| rows::value::<MessageView>(&row)).collect::<Result<Vec<_>, _>>()?;
@@ -195,7 +242,5 @@ pub async fn messages(
     }
     let more = views.len() > limit;
     views.truncate(limit);
-    let next = views.last().filter(|_| more).map(MessageView::position);
-    views.retain(|view| filter.lets(view));
-    Ok(MessagePage { messages: views, next })
+    Ok((views, more))
 }

@@ -45,6 +45,18 @@ pub enum MessageStatus {
 }
 
 impl MessageStatus {
+    /// Every status that a message can have.
+    pub const ALL: &[Self] = &[
+        Self::Queued,
+        Self::Sent,
+        Self::Delivered,
+        Self::Read,
+        Self::Played,
+        Self::Failed,
+        Self::Canceled,
+        Self::Expired,
+    ];
+
     /// The name as it is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -18,6 +18,9 @@ fn is_problem(answer: &waxwing_tests_api::Answer, status: u16, code: &str) -> Re
             && answer.body["type"].is_string()
             && answer.body["title"].is_string()
     );
+    for name in ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"] {
+        answer.headers[name].to_str()?.parse::<u32>().context(name)?;
+    }
     let id = answer.headers["x-request-id"].to_str()?;
     ensure!(id.starts_with("req_") && answer.body["request_id"] == id, "{answer:?}");
     Ok(())
@@ -63,6 +66,15 @@ async fn wrong_bodies_are_refused_and_the_field_is_named() -> Result<()> {
     }
     names(&body(&|body| body["session_id"] = json!("shop")).await?, "/session_id")?;
     names(&body(&|body| body["expires_at"] = json!("2001-01-01T00:00:00Z")).await?, "/expires_at")?;
+    names(&body(&|body| body["to"] = json!("status@broadcast")).await?, "/to")?;
+    for (field, wanted) in [
+        ("reply_to", json!("msg_00000000000000000000000000")),
+        ("mentions", json!([FRIEND])),
+        ("send_at", json!("2999-01-01T00:00:00Z")),
+        ("view_once", json!(true)),
+    ] {
+        names(&body(&|body| body[field] = wanted.clone()).await?, &format!("/{field}"))?;
+    }
     names(&body(&|body| body["metadata"] = json!({ "x": "y".repeat(5_000) })).await?, "/metadata")?;
     is_problem(
         &body(&|body| body["session_id"] = json!("ses_00000000000000000000000000")).await?,
@@ -75,6 +87,9 @@ async fn wrong_bodies_are_refused_and_the_field_is_named() -> Result<()> {
     names(&client.post("/sessions", json!({ "name": "" })).await?, "/name")?;
     is_problem(&client.post("/sessions", json!({ "name": "shop" })).await?, 409, "session_exists")?;
     names(&client.get("/messages?limit=0").await?, "/query/limit")?;
+    names(&client.get("/messages?type=carrier_pigeon").await?, "/query/type")?;
+    names(&client.get("/messages?status=unknown").await?, "/query/status")?;
+    names(&client.get(&format!("/messages?q={}", "x".repeat(201))).await?, "/query/q")?;
     names(&client.get("/messages?limit=201").await?, "/query/limit")?;
     names(&client.get("/messages?cursor=%25").await?, "/query/cursor")?;
     ensure!(client.get("/messages?colour=red").await?.status == 422);
@@ -103,8 +118,83 @@ async fn wrong_bodies_are_refused_and_the_field_is_named() -> Result<()> {
         "/header/Idempotency-Key",
     )?;
 
+    names(&client.post("/sandbox/phones", json!({ "number": "+05550001111" })).await?, "/number")?;
+    names(&client.post("/sandbox/phones", json!({ "number": FRIEND, "colour": "red" })).await?, "/colour")?;
+    client.make_phone(FRIEND).await?;
+    let behaviour = format!("/sandbox/phones/{FRIEND}/behaviour");
+    names(&client.put(&behaviour, json!({ "online": "yes" })).await?, "/online")?;
+    names(&client.put(&behaviour, json!({ "typing_ms": -1 })).await?, "/typing_ms")?;
+    names(&client.put(&behaviour, json!({ "reply": { "text": "" } })).await?, "/reply/text")?;
+    names(&client.post("/sandbox/faults", json!({ "kind": "earthquake" })).await?, "/kind")?;
+    names(&client.post("/sandbox/faults", json!({ "kind": "duplicate", "count": 0 })).await?, "/count")?;
+    let unlinked = json!({ "kind": "duplicate", "session_id": session });
+    names(&client.post("/sandbox/faults", unlinked).await?, "/session_id")?;
+    let scanned = client.post(&format!("/sandbox/phones/{FRIEND}/scan"), json!({ "qr": "x" })).await?;
+    is_problem(&scanned, 422, "invalid_qr")?;
+    let nobody = client.get("/sandbox/phones/+15559999999/inbox").await?;
+    is_problem(&nobody, 404, "phone_not_found")?;
+    for code in ["invalid_qr", "phone_not_found", "rate_limited"] {
+        let page = client.raw(Method::GET, &format!("/api/docs/problems/{code}"), &[], None).await?;
+        ensure!(page.status == 200, "{code}: {page:?}");
+    }
+    is_problem(&client.raw(Method::GET, "/api/docs/nothing.js", &[], None).await?, 404, "not_found")?;
+
     let listed = client.all("/messages").await?;
     ensure!(listed.len() == 1, "only the one valid message is there: {}", listed.len());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_asks_for_nothing_special_is_accepted() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let waxwing = Waxwing::start(folder.path()).await?;
+    let client = waxwing.client()?;
+    let made = client.post("/sessions", json!({ "name": "shop", "start": false })).await?;
+    let session = made.body["id"].as_str().context("an id")?;
+    // What a client sends that fills in every field.
+    let body = json!({
+        "session_id": session, "to": FRIEND, "type": "text", "text": "Grüße aus Köln", "link_preview": true,
+        "reply_to": null, "mentions": [], "send_at": null, "expires_at": null, "view_once": false, "metadata": null,
+    });
+    let sent = client.post("/messages", body).await?;
+    ensure!(sent.status == 202, "{sent:?}");
+    let id = sent.body["id"].as_str().context("an id")?;
+    for (query, found) in [
+        ("q=GR%C3%9C%C3%9FE", 1),
+        ("q=k%C3%B6ln&status=queued&type=text&direction=out", 1),
+        ("q=hamburg", 0),
+        ("status=scheduled", 0),
+        ("status=read", 0),
+        ("type=image", 0),
+    ] {
+        eventually(query, || async {
+            let listed = client.get(&format!("/messages?{query}")).await?;
+            ensure!(listed.status == 200, "{listed:?}");
+            Ok((listed.body["data"].as_array().is_some_and(|data| data.len() == found)).then_some(()))
+        })
+        .await?;
+    }
+    let timeline = client.get(&format!("/messages/{id}/timeline?limit=1")).await?;
+    ensure!(timeline.status == 200 && timeline.body["data"][0]["status"] == "queued", "{timeline:?}");
+
+    for (path, body, other, status) in [
+        ("/sandbox/phones", json!({ "number": FRIEND }), json!({ "number": "+15550003333" }), 201),
+        ("/sandbox/faults", json!({ "kind": "lose_ack" }), json!({ "kind": "duplicate" }), 202),
+    ] {
+        let key = [("idempotency-key", "once")];
+        let first = client.post_with(path, &key, body.clone()).await?;
+        ensure!(first.status == status && !first.headers.contains_key("idempotent-replayed"), "{first:?}");
+        let again = client.post_with(path, &key, body).await?;
+        ensure!(again.status == status && again.body == first.body, "{again:?}");
+        ensure!(again.headers["idempotent-replayed"] == "true", "{again:?}");
+        is_problem(&client.post_with(path, &key, other).await?, 409, "idempotency_conflict")?;
+    }
+    let faults = client.get("/sandbox/faults").await?;
+    ensure!(
+        faults.body["data"].as_array().is_some_and(|data| data.len() == 1)
+            && faults.body["next_cursor"].is_null(),
+        "{faults:?}"
+    );
     Ok(())
 }
 

@@ -1,0 +1,259 @@
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+use waxwing_domain::SessionId;
+
+use super::MessageKind;
+
+/// A phone to make.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CreateSandboxPhone)]
+pub(crate) struct CreatePhoneIn {
+    /// Unique in the account's network.
+    #[schema(example = "+15550001111")]
+    number: String,
+    /// What contacts see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100, example = "Ada")]
+    name: Option<String>,
+}
+
+/// A simulated phone.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = SandboxPhone)]
+pub(crate) struct PhoneOut {
+    /// Its number in E.164.
+    #[schema(example = "+15550001111")]
+    number: String,
+    /// What contacts see.
+    #[schema(example = "Ada", required)]
+    name: Option<String>,
+    /// Its address by number.
+    #[schema(example = "15550001111@s.whatsapp.net")]
+    jid: String,
+    /// Its address that hides the number.
+    #[schema(example = "900000000000001@lid")]
+    lid: String,
+    /// Whether it receives.
+    online: bool,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// A code to scan.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Scan)]
+pub(crate) struct ScanIn {
+    /// The code of `GET /sessions/{id}/qr`.
+    qr: String,
+}
+
+/// A pairing code to enter.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = EnterCode)]
+pub(crate) struct EnterCodeIn {
+    /// The code of `POST /sessions/{id}/pairing-code`.
+    code: String,
+}
+
+/// Nothing more to say.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub(crate) struct Empty {}
+
+/// A message that a phone's owner sends.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SandboxMessage)]
+pub(crate) struct SandboxMessageIn {
+    /// Who receives it: the number or the address of another phone.
+    #[schema(example = "+15550001111")]
+    to: String,
+    /// Its kind.
+    #[serde(rename = "type")]
+    kind: MessageKind,
+    /// The text.
+    #[schema(min_length = 1, max_length = 65536, example = "On my way!")]
+    text: String,
+}
+
+/// A message that a phone's owner sent.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = SentSandboxMessage)]
+pub(crate) struct SandboxMessageOut {
+    /// The id that the phone gave it.
+    whatsapp_id: String,
+    /// The sender's number.
+    from: String,
+    /// The recipient's number.
+    to: String,
+    /// Its kind.
+    r#type: String,
+    /// The text.
+    text: String,
+    /// When it was sent.
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// A message as a phone decrypted it.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = InboxEntry)]
+pub(crate) struct InboxEntryOut {
+    /// The id that its sender gave it.
+    whatsapp_id: String,
+    /// Number of the person who wrote it.
+    from: String,
+    /// Number of the other party.
+    chat: String,
+    /// Its kind, as in `POST /messages`.
+    r#type: String,
+    /// The text, for kinds that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    text: Option<String>,
+    /// When the phone had it.
+    #[schema(format = DateTime)]
+    received_at: String,
+    /// How often the network handed it this id.
+    copies: u64,
+}
+
+/// What a phone says to a message: `"echo"`, or `{"text": "…"}`.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reply {
+    /// The same text.
+    Echo,
+    /// This text: 1 to 65,536 characters.
+    Text(String),
+}
+
+/// A change of a phone's behaviour: what is absent stays.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ChangeBehaviour)]
+pub(crate) struct BehaviourIn {
+    /// An offline phone receives nothing until it is online again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    online: Option<bool>,
+    /// Milliseconds until it reads a message, up to a day; null for never.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, maximum = 86_400_000)]
+    read_after_ms: Option<Option<i64>>,
+    /// What it answers; null for nothing.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Reply>)]
+    reply: Option<Option<Reply>>,
+    /// Milliseconds for which it types before it answers, up to a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, maximum = 86_400_000)]
+    typing_ms: Option<i64>,
+}
+
+/// Tells null from absent.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(from).map(Some)
+}
+
+/// What a phone does by itself.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = Behaviour)]
+pub(crate) struct BehaviourOut {
+    /// An offline phone receives nothing until it is online again.
+    online: bool,
+    /// Milliseconds until it reads a message; null for never.
+    #[schema(required)]
+    read_after_ms: Option<u32>,
+    /// What it answers; null for nothing.
+    #[schema(required)]
+    reply: Option<Reply>,
+    /// Milliseconds for which it types before it answers.
+    typing_ms: u32,
+}
+
+/// What the network can do wrong.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FaultKind {
+    /// Closes open connections, at once.
+    DropConnections,
+    /// Refuses new connections, and closes the open ones.
+    RefuseConnections,
+    /// Says at login that the client is too old.
+    ClientOutdated,
+    /// Unlinks devices, as their owner can on the phone, at once.
+    LogOut,
+    /// Closes connections as if another client took their place, at once.
+    Replace,
+    /// Refuses logins as restricted for a time.
+    Restrict,
+    /// Holds messages back.
+    Delay,
+    /// Delivers messages twice.
+    Duplicate,
+    /// Takes messages and does not acknowledge them.
+    LoseAck,
+    /// Has lost media.
+    MediaGone,
+}
+
+/// A fault to add.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AddFault)]
+pub(crate) struct FaultIn {
+    /// What goes wrong.
+    pub(crate) kind: FaultKind,
+    /// Only for this session; for the account's whole network when absent.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "ses_01KAJ1V7Q6E1P8K3M5R7T9W2YB")]
+    pub(crate) session_id: Option<SessionId>,
+    /// How many times; once when neither this nor `for_s` is given.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
+    pub(crate) count: Option<i64>,
+    /// For how many seconds, up to a day.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 86_400)]
+    pub(crate) for_s: Option<i64>,
+}
+
+/// A fault in force.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = Fault)]
+pub(crate) struct FaultOut {
+    /// What goes wrong.
+    kind: FaultKind,
+    /// Number of the phone whose session it is for; null for the whole network.
+    #[schema(required)]
+    number: Option<String>,
+    /// How many times it will still happen.
+    #[schema(required)]
+    remaining: Option<u64>,
+    /// When it ends.
+    #[schema(format = DateTime, required)]
+    ends_at: Option<String>,
+}
+
+/// What the network did with a message between two people.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = LedgerEntry)]
+pub(crate) struct LedgerEntryOut {
+    /// The id that its sender gave it.
+    whatsapp_id: String,
+    /// The sender's number.
+    from: String,
+    /// The recipient's number.
+    to: String,
+    /// How often the network accepted it.
+    accepted: u64,
+    /// How many of the recipient's devices reported it as delivered.
+    delivered: u64,
+    /// How many reported it as read.
+    read: u64,
+    /// How often the recipient's phone was handed it.
+    copies: u64,
+}
