@@ -54,9 +54,10 @@ impl Work for SqliteWork {
     async fn retry(&self, queue: Queue, job: &Job, due_at: Timestamp) -> Result<(), PortError> {
         let job = job.clone();
         let retry = move |transaction: &Transaction<'_>| {
-            let sql = "UPDATE jobs SET due_ms = ?4, lease = NULL WHERE queue = ?1 AND id = ?2 AND lease = ?3";
+            let sql = "UPDATE jobs SET due_ms = ?4, attempts = ?5, lease = NULL WHERE queue = ?1 AND id = ?2 AND lease = ?3";
+            let values = params![queue.0, job.id, job.lease, time_ms(due_at), job.attempts];
             transaction.work_changed();
-            held(transaction.execute(sql, params![queue.0, job.id, job.lease, time_ms(due_at)])?, &job)
+            held(transaction.execute(sql, values)?, &job)
         };
         self.store.writer.run(retry).await
     }

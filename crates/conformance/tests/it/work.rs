@@ -1,4 +1,5 @@
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -14,23 +15,44 @@ use crate::all_break;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     None,
-    LeasesTwice,
+    // Of any engine.
     LeasesWhatIsNotDue,
-    LeasesTheNewestFirst,
-    IgnoresTheLimit,
-    CountsNoAttempts,
-    ReplacesJobs,
+    LeasesTwice,
     LeasesForEver,
-    RepeatsLeases,
-    AcceptsStaleLeases,
+    LeasesNotAll,
+    IgnoresTheLimit,
+    MangledPayload,
+    CountsNoAttempts,
     KeepsWhatIsComplete,
+    FailsWhereNothingIs,
+    RemembersIds,
     RetriesAtOnce,
+    RetriesAtTheLeasesEnd,
+    RetriesAfterTheLease,
+    RetriesAnew,
+    CountsWhatWasNotTried,
+    RetriesWithoutThePayload,
+    RunsTheDead,
     LosesTheDead,
     ForgetsTheReason,
+    ShowsAllTheDead,
+    TakesTheDead,
     RedriveCountsOn,
+    RedrivesNothing,
+    RedriveKeepsTheDead,
+    RedrivesAllTheDead,
     RedrivesAnything,
     SharesQueues,
     NeverTells,
+    // Of an engine that says it is exclusive.
+    LeasesInPart,
+    LeasesTheNewestFirst,
+    PushesTwice,
+    ReplacesJobs,
+    FreesPushedJobs,
+    RepeatsLeases,
+    AcceptsStaleLeases,
+    ShowsTheNewestDeadFirst,
 }
 
 struct Entry {
@@ -44,7 +66,9 @@ struct Entry {
 struct State {
     jobs: Vec<Entry>,
     dead: Vec<(Queue, DeadJob)>,
+    completed: HashSet<(Queue, String)>,
     leases: u64,
+    looks: u64,
 }
 
 struct Memory {
@@ -73,7 +97,10 @@ impl Memory {
                 entry.is_leased && entry.job.lease == job.lease || self.has(Fault::AcceptsStaleLeases);
             self.is_of(entry.queue, queue) && entry.job.id == job.id && is_current
         };
-        state.jobs.iter().position(is_held).ok_or_else(|| PortError::Conflict("the lease".to_owned()))
+        state.jobs.iter().position(is_held).ok_or_else(|| match self.fault {
+            Fault::FailsWhereNothingIs => PortError::Unavailable("the job".to_owned()),
+            _ => PortError::Conflict("the lease".to_owned()),
+        })
     }
 }
 
@@ -82,13 +109,24 @@ impl Work for Memory {
     async fn push(&self, queue: Queue, jobs: Vec<NewJob>) -> Result<(), PortError> {
         let mut state = self.state();
         for NewJob { id, payload, due_at } in jobs {
+            if self.has(Fault::RemembersIds) && state.completed.contains(&(queue, id.clone())) {
+                continue;
+            }
             let known =
                 state.jobs.iter().position(|entry| self.is_of(entry.queue, queue) && entry.job.id == id);
-            match known {
-                Some(known) if self.has(Fault::ReplacesJobs) => drop(state.jobs.remove(known)),
-                Some(_) => continue,
-                None => {},
+            match (known, self.fault) {
+                (None, _) | (_, Fault::PushesTwice) => {},
+                (Some(known), Fault::ReplacesJobs) => drop(state.jobs.remove(known)),
+                (Some(known), Fault::FreesPushedJobs) => {
+                    state.jobs[known].due_at = due_at;
+                    continue;
+                },
+                (Some(_), _) => continue,
             }
+            let payload = match self.fault {
+                Fault::MangledPayload => payload.replace('ä', "?"),
+                _ => payload,
+            };
             let job = Job { id, payload, attempts: 0, lease: String::new() };
             state.jobs.push(Entry { queue, job, due_at, is_leased: false });
         }
@@ -97,11 +135,16 @@ impl Work for Memory {
 
     async fn lease(&self, queue: Queue, limit: usize, lease: Duration) -> Result<Vec<Job>, PortError> {
         let mut state = self.state();
-        let State { jobs, leases, .. } = &mut *state;
+        let State { jobs, leases, looks, .. } = &mut *state;
         let now = self.clock.now();
+        *looks += 1;
+        if self.has(Fault::LeasesInPart) && !looks.is_multiple_of(2) {
+            return Ok(Vec::new());
+        }
         let mut due: Vec<_> = jobs.iter_mut().filter(|entry| self.is_of(entry.queue, queue)).collect();
         due.retain(|entry| entry.due_at <= now || self.has(Fault::LeasesWhatIsNotDue));
         due.retain(|entry| !(entry.is_leased && self.has(Fault::LeasesForEver)));
+        due.retain(|entry| !(entry.job.id == "job-57" && self.has(Fault::LeasesNotAll)));
         due.sort_by_key(|entry| entry.due_at);
         if self.has(Fault::LeasesTheNewestFirst) {
             due.reverse();
@@ -123,6 +166,7 @@ impl Work for Memory {
     async fn complete(&self, queue: Queue, job: &Job) -> Result<(), PortError> {
         let mut state = self.state();
         let held = self.held(&state, queue, job)?;
+        state.completed.insert((queue, job.id.clone()));
         if !self.has(Fault::KeepsWhatIsComplete) {
             state.jobs.remove(held);
         }
@@ -132,15 +176,32 @@ impl Work for Memory {
     async fn retry(&self, queue: Queue, job: &Job, due_at: Timestamp) -> Result<(), PortError> {
         let mut state = self.state();
         let held = self.held(&state, queue, job)?;
-        state.jobs[held].due_at = if self.has(Fault::RetriesAtOnce) { self.clock.now() } else { due_at };
-        state.jobs[held].is_leased = false;
+        let entry = &mut state.jobs[held];
+        entry.is_leased = false;
+        if !self.has(Fault::CountsWhatWasNotTried) {
+            entry.job.attempts = job.attempts;
+        }
+        entry.due_at = match self.fault {
+            Fault::RetriesAtOnce => self.clock.now(),
+            Fault::RetriesAtTheLeasesEnd => entry.due_at,
+            Fault::RetriesAfterTheLease => entry.due_at.max(due_at),
+            _ => due_at,
+        };
+        match self.fault {
+            Fault::RetriesAnew => entry.job.attempts = 0,
+            Fault::RetriesWithoutThePayload => entry.job.payload.clear(),
+            _ => {},
+        }
         Ok(())
     }
 
     async fn bury(&self, queue: Queue, job: &Job, reason: &str) -> Result<(), PortError> {
         let mut state = self.state();
         let held = self.held(&state, queue, job)?;
-        let Job { id, payload, attempts, .. } = state.jobs.remove(held).job;
+        let Job { id, payload, attempts, .. } = state.jobs[held].job.clone();
+        if !self.has(Fault::RunsTheDead) {
+            state.jobs.remove(held);
+        }
         let reason = if self.has(Fault::ForgetsTheReason) { String::new() } else { reason.to_owned() };
         if !self.has(Fault::LosesTheDead) {
             state.dead.push((queue, DeadJob { id, payload, attempts, reason, at: self.clock.now() }));
@@ -149,9 +210,19 @@ impl Work for Memory {
     }
 
     async fn dead(&self, queue: Queue, limit: usize) -> Result<Vec<DeadJob>, PortError> {
-        let state = self.state();
-        let dead = state.dead.iter().filter(|(other, _)| self.is_of(*other, queue));
-        Ok(dead.take(limit).map(|(_, job)| job.clone()).collect())
+        let mut state = self.state();
+        let of_queue = state.dead.iter().filter(|(other, _)| self.is_of(*other, queue));
+        let mut dead: Vec<_> = of_queue.map(|(_, job)| job.clone()).collect();
+        if self.has(Fault::ShowsTheNewestDeadFirst) {
+            dead.reverse();
+        }
+        if !self.has(Fault::ShowsAllTheDead) {
+            dead.truncate(limit);
+        }
+        if self.has(Fault::TakesTheDead) {
+            state.dead.clear();
+        }
+        Ok(dead)
     }
 
     async fn redrive(&self, queue: Queue, id: &str) -> Result<(), PortError> {
@@ -165,7 +236,15 @@ impl Work for Memory {
                 Err(PortError::NotFound(id.to_owned()))
             };
         };
-        let (_, DeadJob { id, payload, attempts, .. }) = state.dead.remove(place);
+        let (_, DeadJob { id, payload, attempts, .. }) = match self.fault {
+            Fault::RedriveKeepsTheDead => state.dead[place].clone(),
+            _ => state.dead.remove(place),
+        };
+        match self.fault {
+            Fault::RedrivesNothing => return Ok(()),
+            Fault::RedrivesAllTheDead => state.dead.clear(),
+            _ => {},
+        }
         let attempts = if self.has(Fault::RedriveCountsOn) { attempts } else { 0 };
         let job = Job { id, payload, attempts, lease: String::new() };
         state.jobs.push(Entry { queue, job, due_at: self.clock.now(), is_leased: false });
@@ -180,36 +259,99 @@ impl Work for Memory {
     }
 }
 
+fn memory(fault: Fault) -> Memory {
+    Memory { state: Mutex::default(), clock: Arc::default(), fault }
+}
+
 async fn suite(fault: Fault) {
-    let memory = Memory { state: Mutex::default(), clock: Arc::default(), fault };
-    conformance::work(&memory, &memory.clock).await;
+    let memory = memory(fault);
+    conformance::work(&memory, &*memory.clock).await;
+}
+
+async fn exclusive_suite(fault: Fault) {
+    let memory = memory(fault);
+    conformance::exclusive_work(&memory, &memory.clock).await;
 }
 
 #[tokio::test]
-async fn correct_work_passes() {
-    suite(Fault::None).await;
+async fn correct_work_passes_both_suites_on_one_engine() {
+    let memory = memory(Fault::None);
+    conformance::work(&memory, &*memory.clock).await;
+    conformance::exclusive_work(&memory, &memory.clock).await;
+    let used: HashSet<Queue> = memory.state().completed.iter().map(|(queue, _)| *queue).collect();
+    let of_work = |queue: &&Queue| !queue.0.contains("exclusive");
+    let told = conformance::WORK_QUEUES.iter().filter(|queue| **queue != Queue("conformance-left"));
+    assert_eq!(
+        used.iter().filter(of_work).collect::<HashSet<_>>(),
+        told.collect(),
+        "engines that have to make queues are told of each"
+    );
 }
 
 #[tokio::test]
 async fn faulty_work_is_found() {
     let cases = [
-        (Fault::LeasesTwice, "the longest due comes first"),
         (Fault::LeasesWhatIsNotDue, "only what is due is leased"),
-        (Fault::LeasesTheNewestFirst, "the longest due comes first"),
+        (Fault::LeasesTwice, "a leased job goes to nobody else"),
+        (Fault::LeasesForEver, "until its lease ran out, and then it is due again"),
+        (Fault::LeasesNotAll, "every due job is leased to somebody"),
         (Fault::IgnoresTheLimit, "`lease` keeps to its limit"),
+        (Fault::MangledPayload, "a payload reads back as it was pushed"),
         (Fault::CountsNoAttempts, "the first lease is attempt 1"),
-        (Fault::ReplacesJobs, "pushing a known id changes nothing"),
-        (Fault::LeasesForEver, "one job is due, and 0 were leased"),
-        (Fault::RepeatsLeases, "each lease has its own proof"),
-        (Fault::AcceptsStaleLeases, "without the current lease"),
-        (Fault::KeepsWhatIsComplete, "the longest due comes first"),
+        (Fault::KeepsWhatIsComplete, "a completed job is gone"),
+        (Fault::FailsWhereNothingIs, "to complete what is gone is a conflict at most"),
+        (Fault::RemembersIds, "the id of a completed job is free"),
         (Fault::RetriesAtOnce, "a retry waits for its time"),
+        (Fault::RetriesAtTheLeasesEnd, "a retry waits for its time"),
+        (Fault::RetriesAfterTheLease, "and not for the lease's end"),
+        (Fault::RetriesAnew, "attempts count on through retries"),
+        (Fault::CountsWhatWasNotTried, "counts on from the attempts that it is given"),
+        (Fault::RetriesWithoutThePayload, "a retry keeps the id and the payload"),
+        (Fault::RunsTheDead, "a buried job does not run"),
         (Fault::LosesTheDead, "buried jobs are kept"),
         (Fault::ForgetsTheReason, "say what they were, why and when"),
+        (Fault::ShowsAllTheDead, "`dead` keeps to its limit"),
+        (Fault::TakesTheDead, "to look at dead letters takes none away"),
         (Fault::RedriveCountsOn, "its attempts from zero"),
+        (Fault::RedrivesNothing, "a redriven job is due now"),
+        (Fault::RedriveKeepsTheDead, "a redriven job is no dead letter any more"),
+        (Fault::RedrivesAllTheDead, "and the others stay"),
         (Fault::RedrivesAnything, "what is not dead cannot be redriven"),
-        (Fault::SharesQueues, "one job is due, and 3"),
+        (Fault::SharesQueues, "a job stays in its queue"),
         (Fault::NeverTells, "`changed` returns at a push"),
     ];
     all_break(cases, suite).await;
+}
+
+#[tokio::test]
+async fn work_that_only_says_it_is_exclusive_is_found() {
+    let cases = [
+        (Fault::LeasesInPart, "a look brings all that is due"),
+        (Fault::LeasesTheNewestFirst, "the longest due comes first"),
+        (Fault::LeasesNotAll, "one round of looks brings all that is due"),
+        (Fault::PushesTwice, "an id is in the queue once"),
+        (Fault::ReplacesJobs, "pushing a known id changes nothing"),
+        (Fault::FreesPushedJobs, "pushing the id of a leased job does not free it"),
+        (Fault::RepeatsLeases, "each lease has its own proof"),
+        (Fault::AcceptsStaleLeases, "without the current lease"),
+        (Fault::FailsWhereNothingIs, "without the current lease"),
+        (Fault::ShowsTheNewestDeadFirst, "dead letters come oldest first"),
+    ];
+    all_break(cases, exclusive_suite).await;
+}
+
+#[tokio::test]
+async fn what_is_promised_by_exclusive_engines_is_asked_of_no_other() {
+    for fault in [
+        Fault::LeasesInPart,
+        Fault::LeasesTheNewestFirst,
+        Fault::PushesTwice,
+        Fault::ReplacesJobs,
+        Fault::FreesPushedJobs,
+        Fault::RepeatsLeases,
+        Fault::AcceptsStaleLeases,
+        Fault::ShowsTheNewestDeadFirst,
+    ] {
+        suite(fault).await;
+    }
 }
