@@ -1,13 +1,15 @@
-//! How many commits and point reads the engine does in a second, next to SQLite by itself at the same durability.
+//! How many commits and point reads the engine does in a second, next to SQLite by itself at the same durability: one
+//! insert in one transaction, and the barest writer that shares a sync between callers (the prototype).
 //!
-//! Prints one JSON object a line. Every figure is the median of three runs; a run measures all of them one after the
+//! Prints one JSON object a line. Every figure is the median of five runs; a run measures all of them one after the
 //! other, so that they can be compared. An argument names the folder to work in; without one it is the system's.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on should panic")]
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -20,7 +22,7 @@ use waxwing_conformance::{SeededEntropy, TestClock};
 use waxwing_domain::AccountId;
 use waxwing_embedded::Engine;
 
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 const MEASURED: Duration = Duration::from_secs(2);
 const PAYLOAD_BYTES: usize = 400;
 const READERS: usize = 16;
@@ -35,6 +37,8 @@ fn main() {
     for _ in 0..RUNS {
         note(&mut figures, "raw_sqlite_inserts_per_s", raw_inserts(&folder));
         for writers in [1, 16, 256] {
+            let per_s = prototype(&folder, writers);
+            note(&mut figures, &format!("prototype_per_s_{writers:03}_writers"), per_s);
             let per_s = runtime.block_on(appends(&folder, writers));
             note(&mut figures, &format!("appends_per_s_{writers:03}_writers"), per_s);
         }
@@ -45,12 +49,19 @@ fn main() {
     let raw = median(&figures["raw_sqlite_inserts_per_s"]);
     for (name, runs) in &figures {
         let per_s = median(runs);
-        let line = serde_json::json!({
+        let mut line = serde_json::json!({
             "figure": name,
             "per_s": per_s.round(),
-            "times_raw": (100.0 * per_s / raw).round() / 100.0,
+            "times_raw": two_digits(per_s / raw),
             "runs": runs.iter().map(|run| run.round()).collect::<Vec<_>>(),
         });
+        // Of each run by itself: the machine may have been another one in the next.
+        if let Some(prototype) =
+            figures.get(&name.replace("appends", "prototype")).filter(|_| name.starts_with("appends"))
+        {
+            let ratios: Vec<f64> = runs.iter().zip(prototype).map(|(ours, theirs)| ours / theirs).collect();
+            line["times_prototype"] = two_digits(median(&ratios)).into();
+        }
         println!("{line}");
     }
 }
@@ -63,6 +74,10 @@ fn median(runs: &[f64]) -> f64 {
     let mut sorted = runs.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
+}
+
+fn two_digits(ratio: f64) -> f64 {
+    (100.0 * ratio).round() / 100.0
 }
 
 /// One insert, one transaction, one sync: what a program without groups gets.
@@ -119,14 +134,92 @@ async fn append_until(journal: Arc<dyn Journal>, writer: u64, end: Instant) -> u
             key_id: "dk1".to_owned(),
             payload: vec![7; PAYLOAD_BYTES],
         };
-        // Spread over the whole range, as keyed hashes are.
-        let key = ClaimKey(format!(
-            "{:032x}",
-            u128::from(version * 256 + writer).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
-        ));
+        let key = ClaimKey(claim_key(writer, version));
         let claim = Claim::Take { key, value: b"msg_bench".to_vec(), expires_at: None };
         let appended = journal.append(commit, vec![claim]).await.unwrap();
         assert!(matches!(appended, Appended::Done(_)), "{appended:?}");
+    }
+    version
+}
+
+/// Spread over the whole range, as keyed hashes are.
+fn claim_key(writer: u64, version: u64) -> String {
+    let number = u128::from(version * 256 + writer);
+    format!("{:032x}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
+}
+
+/// A commit for the prototype, with who waits for it.
+struct Request {
+    stream: String,
+    version: i64,
+    claim: String,
+    answer: mpsc::SyncSender<()>,
+}
+
+/// The barest writer with groups: it takes whatever waits, checks the head, writes the commit's row and one claim, syncs
+/// once, answers. What the engine costs beyond this is what it adds: a feed, kinds, expiry, limits, an asynchronous port.
+fn prototype(folder: &Path, writers: u64) -> f64 {
+    let folder = tempfile::tempdir_in(folder).unwrap();
+    let connection = Connection::open(folder.path().join("prototype.db")).unwrap();
+    connection
+        .execute_batch(
+            // The engine's own, so that what differs is what is written and who writes it.
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = FAST;
+             PRAGMA cache_size = -32768; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4096;
+             CREATE TABLE commits (position INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL,
+                                   payload BLOB NOT NULL, UNIQUE (stream, version));
+             CREATE TABLE claims (key TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;",
+        )
+        .unwrap();
+    let (queue, waiting) = mpsc::sync_channel(writers as usize);
+    let committing = thread::spawn(move || commit_until_hung_up(&connection, &waiting));
+    let begun = Instant::now();
+    let end = begun + MEASURED;
+    let callers: Vec<_> = (0..writers)
+        .map(|writer| {
+            let queue = queue.clone();
+            thread::spawn(move || request_until(&queue, writer, end))
+        })
+        .collect();
+    let count = callers.into_iter().map(|caller| caller.join().unwrap()).sum();
+    let per_s = per_second(count, begun);
+    drop(queue);
+    committing.join().unwrap();
+    per_s
+}
+
+fn commit_until_hung_up(connection: &Connection, waiting: &mpsc::Receiver<Request>) {
+    let prepare = |sql| connection.prepare(sql).unwrap();
+    let (mut begin, mut commit) = (prepare("BEGIN IMMEDIATE"), prepare("COMMIT"));
+    let mut head = prepare("SELECT max(version) FROM commits WHERE stream = ?1");
+    let mut insert = prepare("INSERT INTO commits (stream, version, payload) VALUES (?1, ?2, ?3)");
+    let mut claim = prepare("INSERT INTO claims (key, value) VALUES (?1, ?2)");
+    while let Ok(first) = waiting.recv() {
+        let group: Vec<Request> = std::iter::once(first).chain(waiting.try_iter()).collect();
+        begin.execute([]).unwrap();
+        for Request { stream, version, claim: key, .. } in &group {
+            let found: Option<i64> = head.query_row([stream], |row| row.get(0)).unwrap();
+            assert_eq!(found.unwrap_or(0) + 1, *version);
+            insert.execute((stream, version, [7_u8; PAYLOAD_BYTES])).unwrap();
+            claim.execute((key, b"msg_bench")).unwrap();
+        }
+        commit.execute([]).unwrap();
+        for request in group {
+            request.answer.send(()).unwrap();
+        }
+    }
+}
+
+fn request_until(queue: &mpsc::SyncSender<Request>, writer: u64, end: Instant) -> u64 {
+    let (answer, answered) = mpsc::sync_channel(1);
+    let stream = format!("message/{writer}");
+    let mut version = 0;
+    while Instant::now() < end {
+        version += 1;
+        let claim = claim_key(writer, version);
+        let (stream, number) = (stream.clone(), version as i64);
+        queue.send(Request { stream, version: number, claim, answer: answer.clone() }).unwrap();
+        answered.recv().unwrap();
     }
     version
 }

@@ -76,13 +76,10 @@ impl Engine {
             .query_row("SELECT coalesce(max(position), 0) FROM commits", [], |row| row.get(0))
             .map_err(told)?;
         let signals = Arc::new(Signals::new(position.cast_unsigned()));
-        let writer =
-            Writer::start(connection, lock, Log::of(&database), Arc::clone(&clock), Arc::clone(&signals))
-                .map_err(|source| OpenError::Io {
-                    path: data_dir.to_path_buf(),
-                    attempt: "start the writer thread",
-                    source,
-                })?;
+        let failed = |attempt| move |source| OpenError::Io { path: data_dir.to_path_buf(), attempt, source };
+        let log = Log::of(&database).map_err(failed("open the write-ahead log"))?;
+        let writer = Writer::start(connection, lock, log, Arc::clone(&clock), Arc::clone(&signals))
+            .map_err(failed("start the writer thread"))?;
         let store = Arc::new(Store { writer, readers: Readers::new(database), signals, clock });
         Ok(Self {
             folder: data_dir.to_path_buf(),

@@ -1,6 +1,7 @@
 use std::{
-    fs,
-    path::{Path, PathBuf},
+    fs::File,
+    io::{self, Seek as _, SeekFrom},
+    path::Path,
     time::Duration,
 };
 
@@ -16,21 +17,23 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Keeps the write-ahead log from growing without end.
 pub(crate) struct Log {
-    path: PathBuf,
+    file: File,
     limit_bytes: u64,
 }
 
 impl Log {
-    /// The log of the database at `path`.
-    pub(crate) fn of(path: &Path) -> Self {
+    /// The log of the database at `path`, which has been written to: the file is there until its last connection closes.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        Self { path: log.into(), limit_bytes: LIMIT_BYTES }
+        Ok(Self { file: File::open(log)?, limit_bytes: LIMIT_BYTES })
     }
 
     /// Moves the log into the database when it is too long.
     pub(crate) fn bound(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let size_bytes = fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
+        // Not its metadata: where somebody has looked at a file's times, Linux gives the next write a new one, and every
+        // sync then has to write the inode as well.
+        let size_bytes = self.file.seek(SeekFrom::End(0)).unwrap_or(0);
         if size_bytes <= self.limit_bytes {
             return Ok(());
         }

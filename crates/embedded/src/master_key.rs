@@ -6,24 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-use waxwing_app::ports::{Entropy, KeyedHash};
+use waxwing_app::{
+    envelope::{KEY_LEN, KeyBytes, RootKey},
+    ports::{Entropy, KeyedHash},
+};
 use zeroize::Zeroizing;
 
 use crate::open_error::OpenError;
 
 const FILE_NAME: &str = "master.key";
-/// Bytes of every key here.
-pub(crate) const KEY_LEN: usize = 32;
-
-/// A key in memory, wiped when dropped.
-pub(crate) type KeyBytes = Zeroizing<[u8; KEY_LEN]>;
 
 /// What every key of one installation is derived from.
 pub(crate) struct MasterKey {
-    derivation: Hkdf<Sha256>,
+    root: RootKey,
 }
 
 impl MasterKey {
@@ -65,24 +60,17 @@ impl MasterKey {
     }
 
     fn new(key: &KeyBytes) -> Self {
-        Self { derivation: Hkdf::new(None, &key[..]) }
+        Self { root: RootKey::new(key) }
     }
 
     /// The key for `purpose`, which starts with the name of what it is for.
     pub(crate) fn derive(&self, purpose: &[&[u8]]) -> KeyBytes {
-        let mut key = KeyBytes::default();
-        self.derivation
-            .expand_multi_info(purpose, &mut key[..])
-            .expect("HKDF-SHA256 gives up to 8,160 bytes");
-        key
+        self.root.derive(purpose)
     }
 
     /// HMAC-SHA256 of `data` under the key for `purpose`.
     pub(crate) fn keyed_hash(&self, purpose: &str, data: &[u8]) -> KeyedHash {
-        let key = self.derive(&[b"waxwing/1/keyed-hash/", purpose.as_bytes()]);
-        let mut hash = Hmac::<Sha256>::new_from_slice(&key[..]).expect("HMAC takes keys of any length");
-        hash.update(data);
-        hash.finalize().into_bytes().into()
+        self.root.keyed_hash(purpose, data)
     }
 
     /// What a database keeps to know its master key again; says nothing about the key.

@@ -1,6 +1,11 @@
 //! The one thread that writes.
 
-use std::{cell::Cell, sync::Arc, thread};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +24,9 @@ use crate::{
 const QUEUE_LIMIT: usize = 4096;
 /// Most writes in one transaction: bounds how long the first of them waits for the last.
 const GROUP_LIMIT: usize = 1024;
+/// How long a group waits to become as large as the one before. Callers that were just answered come back within this;
+/// a group that begins without them makes them wait for a sync of their own.
+const GATHERING: Duration = Duration::from_micros(100);
 
 /// The way in for every write. Cheap to clone.
 #[derive(Clone)]
@@ -185,12 +193,28 @@ struct Worker {
     sweep: Sweep,
 }
 
+/// Adds what comes until there are `expected` messages, for a moment at most. A lone writer never waits.
+fn gather(waiting: &mut mpsc::Receiver<Message>, messages: &mut Vec<Message>, expected: usize) {
+    let begun = Instant::now();
+    while messages.len() + waiting.len() < expected && begun.elapsed() < GATHERING {
+        thread::yield_now();
+    }
+    while messages.len() < GROUP_LIMIT
+        && let Ok(message) = waiting.try_recv()
+    {
+        messages.push(message);
+    }
+}
+
 impl Worker {
     fn run(mut self, mut waiting: mpsc::Receiver<Message>) {
         let mut messages = Vec::with_capacity(GROUP_LIMIT);
         let mut group = Vec::with_capacity(GROUP_LIMIT);
         let mut stops = Vec::new();
+        let mut expected = 0;
         while waiting.blocking_recv_many(&mut messages, GROUP_LIMIT) > 0 {
+            gather(&mut waiting, &mut messages, expected);
+            expected = messages.len();
             let mut checkpoints = Vec::new();
             for message in messages.drain(..) {
                 match message {

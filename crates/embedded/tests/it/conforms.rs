@@ -25,7 +25,8 @@ async fn sqlite_records_conform() {
 #[tokio::test]
 async fn sqlite_work_conforms() {
     let fixture = Fixture::new();
-    conformance::work(&*fixture.engine.work(), &fixture.clock).await;
+    conformance::work(&*fixture.engine.work(), &*fixture.clock).await;
+    conformance::exclusive_work(&*fixture.engine.work(), &fixture.clock).await;
 }
 
 #[tokio::test]
