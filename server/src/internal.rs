@@ -6,11 +6,11 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use waxwing_app::ports::{Clock, Entropy, EntropyExt};
+use waxwing_runtime::{signed_client_maker, unix_seconds};
 use waxwing_signed_http::{Client, SigningKey, Verifier};
 
 /// Name of the key file in a data folder.
@@ -47,25 +47,16 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     write().with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Seconds since 1970, as the signatures want them.
-fn seconds(clock: Arc<dyn Clock>) -> Arc<dyn Fn() -> i64 + Send + Sync> {
-    Arc::new(move || clock.now().as_second())
-}
-
 pub(crate) fn verifier(key: SigningKey, clock: Arc<dyn Clock>) -> Verifier {
-    Verifier::new(key, seconds(clock))
+    Verifier::new(key, unix_seconds(clock))
 }
 
 pub(crate) fn client(
-    base_url: impl Into<String>,
+    base_url: &str,
     key: SigningKey,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Client> {
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .connect_timeout(Duration::from_secs(5))
-        .build()
-        .context("the HTTP client cannot be built")?;
-    Ok(Client::new(base_url, key, http, seconds(clock), Arc::new(move || entropy.bytes())))
+    let maker = signed_client_maker(clock, entropy).context("the HTTP client cannot be built")?;
+    Ok(maker(base_url, key))
 }

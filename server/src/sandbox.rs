@@ -1,30 +1,15 @@
 //! The sandbox network: in this process, or in one of its own.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
-use async_trait::async_trait;
-use http::Method;
-use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch};
-use waxwing_app::ports::{
-    Clock, Entropy, EntropyExt, GatewayError, SandboxAnswer, SandboxControl, SandboxRequest,
-};
-use waxwing_domain::AccountId;
+use waxwing_app::ports::{Clock, Entropy, EntropyExt};
 use waxwing_runtime::{OsEntropy, SystemClock, shutdown_signal};
 use waxwing_sandbox::{Options, Sandbox};
-use waxwing_signed_http::{Client, SigningKey};
-use waxwing_whatsapp::{Endpoint, EndpointError, Endpoints};
+use waxwing_signed_http::SigningKey;
 
 use crate::{cli::SandboxArgs, internal};
-
-/// Most accounts whose tokens are kept in memory.
-const TOKENS_MAX: usize = 10_000;
 
 /// A sandbox that is served.
 pub(crate) struct Served {
@@ -76,58 +61,4 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     shutdown_signal().await?;
     served.stop().await;
     Ok(())
-}
-
-/// A sandbox as the rest of the product sees it: always over signed HTTP, wherever it runs.
-pub(crate) struct RemoteSandbox {
-    client: Client,
-    web_socket_base: String,
-    paths: Mutex<HashMap<AccountId, String>>,
-}
-
-impl RemoteSandbox {
-    /// The sandbox at `base_url`.
-    pub(crate) fn new(base_url: &str, client: Client) -> Self {
-        let web_socket_base = base_url.trim_end_matches('/').replacen("http", "ws", 1);
-        Self { client, web_socket_base, paths: Mutex::default() }
-    }
-
-    async fn web_socket_path(&self, account: AccountId) -> Result<String, EndpointError> {
-        if let Some(path) = self.paths.lock().unwrap_or_else(PoisonError::into_inner).get(&account) {
-            return Ok(path.clone());
-        }
-        let path = format!("/internal/networks/{account}");
-        let answer = self.client.call(Method::GET, &path, None, &[]).await;
-        let answer = answer.map_err(|error| EndpointError(error.to_string()))?;
-        let path = answer.body.get("ws_path").and_then(Value::as_str).map(str::to_owned);
-        let path = path.ok_or_else(|| EndpointError(format!("the sandbox answered {}", answer.status)))?;
-        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
-        if paths.len() >= TOKENS_MAX {
-            paths.clear();
-        }
-        paths.insert(account, path.clone());
-        Ok(path)
-    }
-}
-
-#[async_trait]
-impl Endpoints for RemoteSandbox {
-    async fn endpoint(&self, account: AccountId) -> Result<Endpoint, EndpointError> {
-        let path = self.web_socket_path(account).await?;
-        Ok(Endpoint { web_socket: format!("{}{path}", self.web_socket_base) })
-    }
-}
-
-#[async_trait]
-impl SandboxControl for RemoteSandbox {
-    async fn call(&self, account: AccountId, request: SandboxRequest) -> Result<SandboxAnswer, GatewayError> {
-        let SandboxRequest { method, path, body, idempotency_key } = request;
-        let unavailable = |error: String| GatewayError::Unavailable(error);
-        let method = Method::from_bytes(method.as_bytes()).map_err(|error| unavailable(error.to_string()))?;
-        let path = format!("/internal/networks/{account}/{path}");
-        let header = idempotency_key.as_deref().map(|key| ("idempotency-key", key));
-        let answer = self.client.call(method, &path, body.as_ref(), header.as_slice()).await;
-        let answer = answer.map_err(|error| unavailable(error.to_string()))?;
-        Ok(SandboxAnswer { status: answer.status, body: answer.body, replayed: answer.replayed })
-    }
 }

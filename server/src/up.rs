@@ -153,6 +153,7 @@ impl Parts {
             records: engine.records(),
             webhooks: post,
             sandbox: network.sandbox,
+            rate_limits: Arc::default(),
             ids: commands.ids.clone(),
             ready: Arc::new(AtomicBool::new(false)),
         };
@@ -195,7 +196,7 @@ async fn open_network(
     installation: &Installation,
     key: waxwing_signed_http::SigningKey,
 ) -> Result<(Network, Option<crate::sandbox::Served>)> {
-    use crate::sandbox::{RemoteSandbox, Served};
+    use crate::sandbox::Served;
     let (clock, entropy) = (installation.clock.clone(), installation.entropy.clone());
     let (base_url, key, served) = match (&args.sandbox, &args.sandbox_key_file) {
         (Some(url), Some(file)) => (url.clone(), internal::read_key(file)?, None),
@@ -206,8 +207,9 @@ async fn open_network(
             (format!("http://{}", served.address), key, Some(served))
         },
     };
-    let remote = Arc::new(RemoteSandbox::new(&base_url, internal::client(&base_url, key, clock, entropy)?));
-    Ok((Network { endpoints: remote.clone(), sandbox: Some(remote) }, served))
+    let client = internal::client(&base_url, key, clock, entropy)?;
+    let endpoints = Arc::new(waxwing_host::SandboxEndpoints::new(&base_url, client.clone()));
+    Ok((Network { endpoints, sandbox: Some(Arc::new(waxwing_runtime::RemoteSandbox(client))) }, served))
 }
 
 #[cfg(feature = "sandbox")]
@@ -223,7 +225,7 @@ async fn open_network(
     _installation: &Installation,
     _key: waxwing_signed_http::SigningKey,
 ) -> Result<(Network, ())> {
-    Ok((Network { endpoints: Arc::new(crate::network::Whatsapp), sandbox: None }, ()))
+    Ok((Network { endpoints: Arc::new(waxwing_host::WhatsappEndpoints), sandbox: None }, ()))
 }
 
 #[cfg(not(feature = "sandbox"))]

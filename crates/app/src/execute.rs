@@ -71,6 +71,11 @@ pub enum ExecuteError<E: std::error::Error> {
     Port(#[from] PortError),
 }
 
+/// A claim is taken that nobody else can hold.
+pub(crate) fn unexpected_claim() -> PortError {
+    PortError::Conflict("an unexpected claim is taken".to_owned())
+}
+
 /// One command.
 pub struct Execution<'a, A: Aggregate> {
     /// The tenant.

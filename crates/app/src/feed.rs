@@ -1,5 +1,5 @@
-//! Runs the consumers of the feed where the engine is pulled (the embedded one). Where it pushes (DynamoDB Streams), a
-//! function calls the same consumers.
+//! Runs the consumers of the feed: [`FeedRunner`] where the engine is pulled (the embedded one), [`FeedPush`] where it
+//! pushes (DynamoDB Streams). Both park a stream that a consumer cannot handle, and the rest goes on.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -34,64 +34,25 @@ pub trait Consumer: Send + Sync {
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError>;
 }
 
-/// One consumer on its way through the feed.
-pub struct FeedRunner {
-    feed: Arc<dyn Feed>,
+/// A consumer with the streams that it could not handle: their later commits wait, too.
+struct Attended {
     records: Arc<dyn Records>,
     consumer: Arc<dyn Consumer>,
-    /// Streams that this consumer could not handle: their later commits wait, too.
     parked: HashSet<(AccountId, String)>,
 }
 
-impl FeedRunner {
-    /// A runner that goes on where the consumer's checkpoint stands.
-    pub fn new(feed: Arc<dyn Feed>, records: Arc<dyn Records>, consumer: Arc<dyn Consumer>) -> Self {
-        Self { feed, records, consumer, parked: HashSet::new() }
+impl Attended {
+    fn new(records: Arc<dyn Records>, consumer: Arc<dyn Consumer>) -> Self {
+        Self { records, consumer, parked: HashSet::new() }
     }
 
-    /// Runs until `stop` becomes true. A batch that was begun is finished.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut pause = PAUSE;
-        while !*stop.borrow() {
-            let wait = match self.turn().await {
-                Ok(0) => None,
-                Ok(_) => {
-                    pause = PAUSE;
-                    continue;
-                },
-                Err(error) => {
-                    tracing::warn!(consumer = self.consumer.name(), %error, "the feed waits");
-                    pause = (pause * 2).min(PAUSE_MAX);
-                    Some(pause)
-                },
-            };
-            let idle = async {
-                match wait {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => self.feed.changed(self.consumer.name()).await,
-                }
-            };
-            tokio::select! {
-                () = idle => {}
-                _ = stop.changed() => {}
-            }
-        }
-    }
-
-    /// Handles the next commits and moves the checkpoint. Says how many there were.
-    async fn turn(&mut self) -> Result<usize, PortError> {
-        let name = self.consumer.name();
-        let items = self.feed.next(name, self.consumer.kinds(), BATCH).await?;
-        let Some(last) = items.last() else { return Ok(0) };
-        let free = |item: &&FeedItem| !self.is_parked(item);
-        let wanted: Vec<FeedItem> = items.iter().filter(free).cloned().collect();
+    /// Handles the commits, less those of parked streams. An error is transient: all of them have to come again.
+    async fn handle(&mut self, items: &[FeedItem]) -> Result<(), PortError> {
+        let wanted: Vec<FeedItem> = items.iter().filter(|item| !self.is_parked(item)).cloned().collect();
         match self.consumer.handle(&wanted).await {
-            Ok(()) => {},
-            Err(error) if error.is_transient() => return Err(error),
-            Err(_) => self.handle_one_by_one(&wanted).await?,
+            Err(error) if !error.is_transient() => self.handle_one_by_one(&wanted).await,
+            handled => handled,
         }
-        self.feed.acknowledge(name, &last.order).await?;
-        Ok(items.len())
     }
 
     fn is_parked(&self, item: &FeedItem) -> bool {
@@ -123,10 +84,11 @@ impl FeedRunner {
         Ok(())
     }
 
-    /// Reads which streams were parked before.
-    pub async fn load_parked(&mut self) -> Result<(), PortError> {
+    /// Reads which streams are parked.
+    async fn load_parked(&mut self) -> Result<(), PortError> {
         let Key { partition, .. } = keys::parked(self.consumer.name(), AccountId::SYSTEM, "");
         let mut after = None;
+        self.parked.clear();
         loop {
             let bounds = Bounds { after: after.clone(), before: None };
             let query =
@@ -144,5 +106,93 @@ impl FeedRunner {
                 _ => return Ok(()),
             }
         }
+    }
+}
+
+/// One consumer on its way through the feed.
+pub struct FeedRunner {
+    feed: Arc<dyn Feed>,
+    attended: Attended,
+}
+
+impl FeedRunner {
+    /// A runner that goes on where the consumer's checkpoint stands.
+    pub fn new(feed: Arc<dyn Feed>, records: Arc<dyn Records>, consumer: Arc<dyn Consumer>) -> Self {
+        Self { feed, attended: Attended::new(records, consumer) }
+    }
+
+    /// Reads which streams were parked before.
+    pub async fn load_parked(&mut self) -> Result<(), PortError> {
+        self.attended.load_parked().await
+    }
+
+    /// Runs until `stop` becomes true. A batch that was begun is finished.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut pause = PAUSE;
+        while !*stop.borrow() {
+            let wait = match self.turn().await {
+                Ok(0) => None,
+                Ok(_) => {
+                    pause = PAUSE;
+                    continue;
+                },
+                Err(error) => {
+                    tracing::warn!(consumer = self.attended.consumer.name(), %error, "the feed waits");
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    Some(pause)
+                },
+            };
+            let idle = async {
+                match wait {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => self.feed.changed(self.attended.consumer.name()).await,
+                }
+            };
+            tokio::select! {
+                () = idle => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Handles the next commits and moves the checkpoint. Says how many there were.
+    async fn turn(&mut self) -> Result<usize, PortError> {
+        let consumer = &self.attended.consumer;
+        let (name, kinds) = (consumer.name(), consumer.kinds());
+        let items = self.feed.next(name, kinds, BATCH).await?;
+        let Some(last) = items.last() else { return Ok(0) };
+        self.attended.handle(&items).await?;
+        self.feed.acknowledge(name, &last.order).await?;
+        Ok(items.len())
+    }
+}
+
+/// Several consumers of commits that come in batches, each batch in order and again until it is handled.
+pub struct FeedPush {
+    attended: Vec<Attended>,
+}
+
+impl FeedPush {
+    /// For these consumers.
+    pub fn new(records: &Arc<dyn Records>, consumers: Vec<Arc<dyn Consumer>>) -> Self {
+        let attended = |consumer| Attended::new(records.clone(), consumer);
+        Self { attended: consumers.into_iter().map(attended).collect() }
+    }
+
+    /// Handles a batch: when it returns, all that has to follow is durable, or stands parked. On an error the batch has
+    /// to come again; handling a commit twice has one effect.
+    pub async fn handle(&mut self, items: &[FeedItem]) -> Result<(), PortError> {
+        for attended in &mut self.attended {
+            let kinds = attended.consumer.kinds();
+            let wanted = |item: &&FeedItem| kinds.contains(&item.commit.stream.kind());
+            let wanted: Vec<FeedItem> = items.iter().filter(wanted).cloned().collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            // Another process may have handled the batch before.
+            attended.load_parked().await?;
+            attended.handle(&wanted).await?;
+        }
+        Ok(())
     }
 }

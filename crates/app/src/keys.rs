@@ -1,7 +1,8 @@
 //! Keys of all rows in Records and of all claims. The account's id is the first part of every key, so that one tenant
 //! cannot name another's row.
 
-use waxwing_domain::{AccountId, Jid, MessageId, SessionId, WebhookEndpointId};
+use jiff::Timestamp;
+use waxwing_domain::{AccountId, Jid, Lid, MessageId, SessionId, WebhookEndpointId};
 
 use crate::ports::{ClaimKey, Key, Order, SecretBox};
 
@@ -40,6 +41,11 @@ pub fn whatsapp_id(
     }
 }
 
+/// Which phone number stands behind a hidden user, as the session was told.
+pub fn phone_of_lid(account: AccountId, session: SessionId, lid: &Lid) -> Key {
+    Key::new(format!("{account}/{session}/phone-of-lid"), lid.digits())
+}
+
 /// Partition of an account's sessions; sorted by id.
 pub fn sessions(account: AccountId) -> String {
     format!("{account}/sessions")
@@ -63,6 +69,37 @@ pub fn hosted() -> String {
 /// One session that hosts look after.
 pub fn hosted_session(account: AccountId, session: SessionId) -> Key {
     Key::new(hosted(), format!("{account}/{session}"))
+}
+
+/// Over so many partitions the jobs spread that wait in Records, so that none is hot when many are put off at once.
+pub const DUE_SHARDS: u32 = 8;
+
+/// Partition of jobs that wait in Records for their time, where the queue itself cannot hold them so long; sorted by time.
+pub fn due_jobs(shard: u32) -> String {
+    format!("{}/due/{shard}", AccountId::SYSTEM)
+}
+
+/// One job that waits in Records. The same job at the same time is the same row.
+pub fn due_job(due_at: Timestamp, queue: &str, id: &str) -> Key {
+    // FNV-1a: any hash does that gives the same for the same id.
+    let hash =
+        id.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    Key::new(due_jobs(hash % DUE_SHARDS), format!("{}/{queue}/{id}", due_before(due_at)))
+}
+
+/// Bound below which the sort keys of jobs stand that are due before this millisecond.
+pub fn due_before(time: Timestamp) -> String {
+    format!("{:015}", time.as_millisecond().max(0))
+}
+
+/// Partition of the hosts that are alive.
+pub fn hosts() -> String {
+    format!("{}/hosts", AccountId::SYSTEM)
+}
+
+/// One host.
+pub fn host(name: &str) -> Key {
+    Key::new(hosts(), name)
 }
 
 /// Which host a session is placed on; the row's version is the epoch.
@@ -93,6 +130,16 @@ pub fn webhooks(account: AccountId) -> String {
 /// One webhook endpoint.
 pub fn webhook(account: AccountId, endpoint: WebhookEndpointId) -> Key {
     Key::new(webhooks(account), endpoint.to_string())
+}
+
+/// Partition of an account's wrapped data keys, where Records holds them; sorted by number.
+pub fn data_keys(account: AccountId) -> String {
+    format!("{account}/data-keys")
+}
+
+/// One wrapped data key.
+pub fn data_key(account: AccountId, number: u64) -> Key {
+    Key::new(data_keys(account), format!("{number:010}"))
 }
 
 /// Which account and which owner the first start made.

@@ -3,9 +3,11 @@
 
 pub mod codec;
 pub mod commands;
+pub mod envelope;
 pub mod execute;
 pub mod feed;
 pub mod id_source;
+pub mod identities;
 pub mod keys;
 pub mod ports;
 pub mod processes;

@@ -1,9 +1,12 @@
-//! Read models: what is shown of messages, sessions and webhooks, folded from their events.
+//! Read models: what is shown of messages, sessions and webhooks, folded from their events; and what hosts say of
+//! themselves.
 
+mod host;
 mod message;
 mod session;
 mod webhook;
 
+pub use host::{HostView, Placement};
 pub use message::{MessageErrorView, MessageView, ReactionView};
 pub use session::{Health, HealthState, LiveSession, QrCode, SessionView, Wanted};
 pub use webhook::WebhookView;

@@ -163,7 +163,9 @@ impl LanePorts {
             Outcome::Receipt { session, whatsapp_id, chat, receipt } => {
                 let key = keys::whatsapp_id(*account, *session, &chat.jid, None, whatsapp_id);
                 match rows::get::<MessageId>(&*self.records, &key).await? {
-                    Some(message) => self.outcomes.receipt(*account, message, receipt.clone()).await,
+                    Some(message) => {
+                        self.outcomes.receipt(*account, *session, message, receipt.clone()).await
+                    },
                     None => {
                         let parked = ParkedReceipt::new(*account, *session, whatsapp_id, chat, receipt);
                         receipts::park(&*self.work, &parked, *at).await

@@ -5,6 +5,8 @@
 //! hints of [`waxwing_app::ports::Gateway`] only make it happen sooner.
 
 mod admission;
+mod endpoints;
+mod heart;
 mod inbound;
 mod lanes;
 mod live;
@@ -13,4 +15,5 @@ mod receipts;
 mod session;
 mod supervisor;
 
+pub use endpoints::{SandboxEndpoints, WhatsappEndpoints};
 pub use supervisor::{Host, HostPorts, HostSettings};

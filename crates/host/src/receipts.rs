@@ -110,7 +110,8 @@ impl ReceiptRetry {
         let key = keys::whatsapp_id(account, session, &chat.jid, None, &whatsapp_id);
         let message: Option<MessageId> = rows::get(&*self.records, &key).await?;
         if let Some(message) = message {
-            self.outcomes.receipt(account, message, RecordReceipt { step, recipient, at }).await?;
+            let receipt = RecordReceipt { step, recipient, at };
+            self.outcomes.receipt(account, session, message, receipt).await?;
             return self.work.complete(Queue::RECEIPTS, job).await;
         }
         let tried = usize::try_from(job.attempts).unwrap_or(usize::MAX);

@@ -14,7 +14,7 @@ use waxwing_app::{
     keys,
     ports::{Bounds, Consistency, Guard, PortError, Query, Row, Write},
     rows,
-    views::{QrCode, SessionView, Wanted},
+    views::{Placement, QrCode, SessionView, Wanted},
 };
 use waxwing_domain::{AccountId, SessionId, session::SessionStatus};
 use waxwing_whatsapp::{
@@ -54,6 +54,21 @@ pub(crate) struct Shared {
     pub(crate) outcomes: Outcomes,
     pub(crate) lanes: Lanes,
     pub(crate) admission: Admission,
+    /// Whether sessions may be held.
+    pub(crate) alive: watch::Receiver<bool>,
+}
+
+/// The host that a placement names.
+fn placed_on(row: &Row) -> Option<String> {
+    rows::value(row).ok().map(|Placement { host }| host)
+}
+
+/// Ends when the host may no longer hold sessions.
+async fn fenced(alive: &mut watch::Receiver<bool>) {
+    if alive.wait_for(|alive| !alive).await.is_err() {
+        // A host that is alone is never fenced.
+        std::future::pending().await
+    }
 }
 
 /// The task of one session.
@@ -63,6 +78,7 @@ pub(crate) struct Session {
     id: SessionId,
     pokes: mpsc::Receiver<Poke>,
     stop: watch::Receiver<bool>,
+    alive: watch::Receiver<bool>,
     live: Live,
     outbox: Outbox,
     /// Signal state, while it is held.
@@ -93,8 +109,10 @@ impl Session {
         stop: watch::Receiver<bool>,
     ) -> Self {
         let live = Live::new(shared.ports.records.clone(), account, id);
+        let alive = shared.alive.clone();
         Self {
             shared,
+            alive,
             account,
             id,
             pokes,
@@ -112,10 +130,18 @@ impl Session {
     /// Runs until the host stops or the session is deleted.
     pub(crate) async fn run(mut self) {
         while !*self.stop.borrow() {
-            if let Err(error) = self.look().await {
-                tracing::warn!(session = %self.id, %error, "the session waits for the engine");
-                self.wait(Duration::from_secs(1)).await;
-                continue;
+            match self.may_hold().await {
+                Ok(true) => {},
+                Ok(false) => {
+                    self.state = None;
+                    self.wait(LOOK_INTERVAL).await;
+                    continue;
+                },
+                Err(error) => {
+                    tracing::warn!(session = %self.id, %error, "the session waits for the engine");
+                    self.wait(Duration::from_secs(1)).await;
+                    continue;
+                },
             }
             let Some(view) = &self.view else {
                 if let Err(error) = self.fail_what_is_left().await {
@@ -142,6 +168,22 @@ impl Session {
         }
     }
 
+    /// Reads the wish. False when the session is not ours: another host that lives holds it, or this one does not.
+    async fn may_hold(&mut self) -> Result<bool, PortError> {
+        self.look().await?;
+        if self.shared.settings.address.is_none() {
+            return Ok(true);
+        }
+        let ports = &self.shared.ports;
+        let placed = ports.records.get(&keys::placement(self.account, self.id), Consistency::Strong).await?;
+        let elsewhere = placed.as_ref().and_then(placed_on).filter(|host| *host != ports.host_name);
+        let held = match elsewhere {
+            Some(host) => ports.records.get(&keys::host(&host), Consistency::Strong).await?.is_some(),
+            None => false,
+        };
+        Ok(!held && *self.alive.borrow())
+    }
+
     /// Reads the wish.
     async fn look(&mut self) -> Result<(), PortError> {
         let key = keys::hosted_session(self.account, self.id);
@@ -154,6 +196,7 @@ impl Session {
         tokio::select! {
             _ = self.pokes.recv() => {}
             _ = self.stop.changed() => {}
+            _ = self.alive.changed() => {}
             () = tokio::time::sleep(at_most) => {}
         }
     }
@@ -186,13 +229,7 @@ impl Session {
         let key = keys::placement(self.account, self.id);
         let held = ports.records.get(&key, Consistency::Strong).await?.map_or(0, |row| row.version);
         let guard = if held == 0 { Guard::Absent } else { Guard::Exactly(held) };
-        let row = Row {
-            key,
-            value: ports.host_name.clone().into_bytes(),
-            version: held + 1,
-            indexes: vec![],
-            expires_at: None,
-        };
+        let row = rows::row(key, held + 1, &Placement { host: ports.host_name.clone() })?;
         ports.records.write_all(vec![Write::Put(row, guard)]).await?;
         let opened =
             SignalState::open(ports.records.clone(), ports.secrets.clone(), self.account, self.id, held + 1)
@@ -275,7 +312,7 @@ impl Session {
                     self.close(&mut open).await;
                     return self.over(status, reason).await;
                 },
-                Ended::Reopen => {
+                Ended::Reopen | Ended::Fenced => {
                     open.connection.abort();
                     self.state = None;
                     return Ok(());
@@ -299,15 +336,9 @@ impl Session {
             tokio::select! {
                 () = &mut admitted => return Ok(true),
                 _ = self.stop.changed() => return Ok(false),
-                poke = self.pokes.recv() => {
-                    if poke.is_none() {
-                        return Ok(false);
-                    }
-                    self.look().await?;
-                    if !self.still_wanted(generation) {
-                        return Ok(false);
-                    }
-                }
+                poke = self.pokes.recv() => if !self.goes_on(poke, generation).await? {
+                    return Ok(false);
+                },
             }
         }
     }
@@ -348,15 +379,9 @@ impl Session {
                 () = sleep_until(until) => return Ok(true),
                 () = sleep_until(grace), if grace < until && grace > Instant::now() => {}
                 _ = self.stop.changed() => return Ok(false),
-                poke = self.pokes.recv() => {
-                    if poke.is_none() {
-                        return Ok(false);
-                    }
-                    self.look().await?;
-                    if !self.still_wanted(generation) {
-                        return Ok(false);
-                    }
-                }
+                poke = self.pokes.recv() => if !self.goes_on(poke, generation).await? {
+                    return Ok(false);
+                },
             }
         }
     }
@@ -369,6 +394,15 @@ impl Session {
             self.live.say(SessionStatus::Reconnecting, Some("connection_lost"), None).await;
         }
         Ok(())
+    }
+
+    /// What a hint means while there is no connection: false when the wish changed, or the host is gone.
+    async fn goes_on(&mut self, poke: Option<Poke>, generation: u64) -> Result<bool, PortError> {
+        if poke.is_none() {
+            return Ok(false);
+        }
+        self.look().await?;
+        Ok(self.still_wanted(generation))
     }
 
     fn still_wanted(&self, generation: u64) -> bool {

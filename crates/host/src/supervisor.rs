@@ -14,6 +14,7 @@ use tokio::{
 use waxwing_app::{
     commands::Outcomes,
     execute::CommandPorts,
+    identities::Identities,
     keys,
     ports::{Bounds, Clock, Entropy, Gateway, PortError, Query, Records, SecretBox, Work},
 };
@@ -22,6 +23,7 @@ use waxwing_whatsapp::Connector;
 
 use crate::{
     admission::Admission,
+    heart,
     lanes::{LanePorts, Lanes},
     receipts::ReceiptRetry,
     session::{LOOK_INTERVAL, Poke, Session, Shared},
@@ -64,11 +66,14 @@ pub struct HostSettings {
     pub connects_per_s: u32,
     /// How long a session may be without a connection before that is news.
     pub grace: Duration,
+    /// Where this host is reached, where several share the sessions. `None` for the only one, which a lock on its data
+    /// makes so.
+    pub address: Option<String>,
 }
 
 impl Default for HostSettings {
     fn default() -> Self {
-        Self { connects_per_s: 50, grace: Duration::from_secs(20) }
+        Self { connects_per_s: 50, grace: Duration::from_secs(20), address: None }
     }
 }
 
@@ -81,12 +86,14 @@ pub struct Host {
     pokes: Arc<Mutex<Pokes>>,
     tasks: Arc<Mutex<JoinSet<()>>>,
     stop: watch::Sender<bool>,
+    alive: watch::Receiver<bool>,
 }
 
 impl Host {
     /// Starts the host's own tasks. Sessions start with [`Host::run`].
     pub fn start(ports: HostPorts, settings: HostSettings) -> Self {
-        let outcomes = Outcomes { ports: ports.commands.clone() };
+        let identities = Identities::new(ports.records.clone());
+        let outcomes = Outcomes { ports: ports.commands.clone(), identities };
         let (stop, stopped) = watch::channel(false);
         let lane_ports = LanePorts {
             outcomes: outcomes.clone(),
@@ -102,8 +109,20 @@ impl Host {
         };
         tasks.spawn(retry.run(stopped));
         let admission = Admission::new(settings.connects_per_s);
-        let shared = Arc::new(Shared { ports, settings, outcomes, lanes, admission });
-        Self { shared, pokes: Arc::default(), tasks: Arc::new(Mutex::new(tasks)), stop }
+        let pokes: Arc<Mutex<Pokes>> = Arc::default();
+        let (living, alive) = watch::channel(settings.address.is_none());
+        if let Some(address) = settings.address.clone() {
+            let held = pokes.clone();
+            let sessions = move || held.lock().unwrap_or_else(PoisonError::into_inner).len();
+            tasks.spawn(heart::beat(ports.clone(), address, sessions, living, stop.subscribe()));
+        }
+        let shared = Arc::new(Shared { ports, settings, outcomes, lanes, admission, alive: alive.clone() });
+        Self { shared, pokes, tasks: Arc::new(Mutex::new(tasks)), stop, alive }
+    }
+
+    /// False while the host cannot say that it lives, and therefore holds no session.
+    pub fn is_alive(&self) -> bool {
+        *self.alive.borrow()
     }
 
     /// Looks after the sessions of Records until [`Host::stop`].
@@ -180,6 +199,9 @@ impl Host {
         }
         self.shared.lanes.drained(DRAIN_TIMEOUT).await;
         tasks.abort_all();
+        if self.shared.settings.address.is_some() {
+            heart::end(&self.shared.ports).await;
+        }
     }
 }
 

@@ -1,14 +1,17 @@
-//! What every binary needs: the clock, randomness, telemetry, and the guarded way out to webhook receivers.
+//! What every binary needs: the clock, randomness, telemetry, the guarded way out to webhook receivers, and the
+//! signed way to our own processes.
 //!
 //! This is the only room that reads the wall clock, the environment and the operating system's randomness.
 
 mod addresses;
+mod internal_http;
 mod shutdown;
 mod system;
 mod telemetry;
 mod webhook_post;
 
 pub use addresses::is_public;
+pub use internal_http::{ClientMaker, RemoteSandbox, signed_client_maker, unix_seconds};
 pub use shutdown::shutdown_signal;
 pub use system::{OsEntropy, SystemClock};
 pub use telemetry::{LogFormat, start_telemetry};

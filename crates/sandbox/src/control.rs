@@ -85,9 +85,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
         match parts.headers.get("idempotency-key").map(|key| key.to_str()) {
             None => Ok(Self(None)),
             Some(Ok(key)) => Ok(Self(Some(key.to_owned()))),
-            Some(Err(_)) => {
-                Err(Refusal::new(422, "validation_failed", "visible ASCII characters only"))
-            },
+            Some(Err(_)) => Err(Refusal::new(422, "validation_failed", "visible ASCII characters only")),
         }
     }
 }

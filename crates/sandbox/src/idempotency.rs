@@ -59,13 +59,7 @@ pub(crate) fn once<T: Serialize + DeserializeOwned>(
     let answer = work(turn)?;
     turn.db.run(
         "INSERT INTO idempotency (network, route, key, fingerprint, answer) VALUES (?, ?, ?, ?, ?)",
-        (
-            network,
-            route,
-            key,
-            fingerprint,
-            serde_json::to_string(&answer).expect("an answer is plain data"),
-        ),
+        (network, route, key, fingerprint, serde_json::to_string(&answer).expect("an answer is plain data")),
     )?;
     turn.db.run(
         "DELETE FROM idempotency WHERE seq = ?",

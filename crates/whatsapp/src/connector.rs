@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use wacore::runtime::Runtime;
 use wacore::store::device::DevicePropsOverride;
 use waproto::whatsapp::device_props::PlatformType;
 use waxwing_app::ports::{Clock, PortError};
@@ -17,6 +18,7 @@ use crate::event::ConnectionEvents;
 use crate::handler::{Relay, Shared};
 use crate::http_client::SharedHttpClient;
 use crate::inbound::CommitHook;
+use crate::sleeper::{Sleeper, SleeperRuntime};
 use crate::socket::{Endpoints, Gate, SessionSockets};
 use crate::store::{Poison, SignalBackend, SignalState};
 use crate::{Connection, InboundSink, NETWORK};
@@ -90,6 +92,7 @@ pub struct Connector {
     endpoints: Arc<dyn Endpoints>,
     clock: Arc<dyn Clock>,
     http: SharedHttpClient,
+    runtime: Arc<dyn Runtime>,
 }
 
 impl Connector {
@@ -98,7 +101,12 @@ impl Connector {
         let http = SharedHttpClient::new().map_err(|error| {
             PortError::Unavailable(format!("the HTTP client could not be built: {error}"))
         })?;
-        Ok(Self { endpoints, clock, http })
+        Ok(Self { endpoints, clock, http, runtime: Arc::new(TokioRuntime) })
+    }
+
+    /// Its sessions wait as `sleeper` says: for tests that cannot wait for as long as a code is shown.
+    pub fn with_sleeper(self, sleeper: Arc<dyn Sleeper>) -> Self {
+        Self { runtime: Arc::new(SleeperRuntime(sleeper)), ..self }
     }
 
     /// Builds a client on `state`. Nothing is sent before [`Connection::connect`].
@@ -148,7 +156,7 @@ impl Connector {
             .with_platform_type(PlatformType::CHROME);
         device.process_command(DeviceCommand::SetDeviceProps(props)).await;
         let built = Client::builder()
-            .with_runtime(TokioRuntime)
+            .with_runtime_arc(Arc::clone(&self.runtime))
             .with_persistence_manager(device)
             .with_transport_factory(sockets)
             .with_http_client(self.http.clone())

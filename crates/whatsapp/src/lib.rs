@@ -18,6 +18,7 @@ mod handler;
 mod http_client;
 mod inbound;
 mod outgoing;
+mod sleeper;
 mod socket;
 mod store;
 
@@ -28,6 +29,7 @@ pub use event::{
 };
 pub use inbound::{InboundError, InboundMessage, InboundSink};
 pub use outgoing::{OutgoingMessage, SendError};
+pub use sleeper::Sleeper;
 pub use socket::{Endpoint, EndpointError, Endpoints};
 pub use store::{Poison, SignalState, StateError};
 

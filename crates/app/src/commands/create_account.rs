@@ -9,7 +9,7 @@ use waxwing_domain::{
 
 use super::Commands;
 use crate::{
-    execute::{Cause, ExecuteError, Execution},
+    execute::{Cause, ExecuteError, Execution, unexpected_claim},
     keys,
     ports::{Claim, EntropyExt, PortError},
 };
@@ -82,9 +82,7 @@ impl Commands {
         let change = Execution::<User> { account, id: &id, command, fresh: false, claims: Vec::new(), cause };
         self.ports.execute(change).await.map(drop).map_err(|error| match error {
             ExecuteError::Refused(refusal) => CreateAccountError::User(refusal),
-            ExecuteError::ClaimTaken(..) => {
-                PortError::Conflict("an unexpected claim is taken".to_owned()).into()
-            },
+            ExecuteError::ClaimTaken(..) => unexpected_claim().into(),
             ExecuteError::Port(error) => error.into(),
         })
     }
@@ -104,9 +102,7 @@ impl Commands {
         match self.ports.execute(create).await {
             Ok(_) | Err(ExecuteError::Refused(AccountError::AlreadyExists)) => Ok(()),
             Err(ExecuteError::Refused(refusal)) => Err(CreateAccountError::Account(refusal)),
-            Err(ExecuteError::ClaimTaken(..)) => {
-                Err(PortError::Conflict("an unexpected claim is taken".to_owned()).into())
-            },
+            Err(ExecuteError::ClaimTaken(..)) => Err(unexpected_claim().into()),
             Err(ExecuteError::Port(error)) => Err(error.into()),
         }
     }

@@ -10,7 +10,7 @@ use super::{
     idempotency::{IdempotencyError, Once, Repeatable},
 };
 use crate::{
-    execute::{Cause, ExecuteError, Execution},
+    execute::{Cause, Execution},
     keys,
     ports::{Claim, PortError},
     projections::session_writes,
@@ -78,20 +78,13 @@ impl Commands {
         let text = id.to_string();
         let command = SessionCommand::Create(create);
         let execution = Execution::<Session> { account, id: &text, command, fresh: true, claims, cause };
-        match self.ports.execute(execution).await {
-            Ok(_) => {
-                // Who made it finds it in the list at once.
-                self.records.write_each(session_writes(account, &view, 1)?).await?;
-                Ok(Once::Done(view))
-            },
-            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
-            Err(ExecuteError::Port(error)) => Err(error.into()),
-            Err(ExecuteError::ClaimTaken(key, value)) => {
-                match self.repeated_in_flight(account, repeatable.as_ref(), &key, &value).await? {
-                    Some(answer) => Ok(Once::Repeated(answer)),
-                    None => Err(CreateSessionError::NameTaken),
-                }
-            },
+        let executed = self.ports.execute(execution).await;
+        let taken = || CreateSessionError::NameTaken;
+        let once = self.once(account, repeatable.as_ref(), executed, view, taken).await?;
+        if let Once::Done(view) = &once {
+            // Who made it finds it in the list at once.
+            self.records.write_each(session_writes(account, view, 1)?).await?;
         }
+        Ok(once)
     }
 }

@@ -13,7 +13,7 @@ use super::{
     idempotency::{IdempotencyError, Once, Repeatable},
 };
 use crate::{
-    execute::{Cause, ExecuteError, Execution},
+    execute::{Cause, Execution, unexpected_claim},
     keys,
     ports::{EntropyExt, Guard, PortError, Write},
     rows,
@@ -99,21 +99,14 @@ impl Commands {
         let command = WebhookEndpointCommand::Create(create);
         let execution =
             Execution::<WebhookEndpoint> { account, id: &text, command, fresh: true, claims, cause };
-        match self.ports.execute(execution).await {
-            Ok(_) => {
-                // Who made it finds it in the list at once.
-                let row = rows::row(keys::webhook(account, id), 1, &created.view)?;
-                self.records.write_each(vec![Write::Put(row, Guard::Newer)]).await?;
-                Ok(Once::Done(created))
-            },
-            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
-            Err(ExecuteError::Port(error)) => Err(error.into()),
-            Err(ExecuteError::ClaimTaken(key, value)) => {
-                match self.repeated_in_flight(account, repeatable.as_ref(), &key, &value).await? {
-                    Some(answer) => Ok(Once::Repeated(answer)),
-                    None => Err(PortError::Conflict("an unexpected claim is taken".to_owned()).into()),
-                }
-            },
+        let executed = self.ports.execute(execution).await;
+        let taken = || CreateWebhookError::from(unexpected_claim());
+        let once = self.once(account, repeatable.as_ref(), executed, created, taken).await?;
+        if let Once::Done(created) = &once {
+            // Who made it finds it in the list at once.
+            let row = rows::row(keys::webhook(account, id), 1, &created.view)?;
+            self.records.write_each(vec![Write::Put(row, Guard::Newer)]).await?;
         }
+        Ok(once)
     }
 }

@@ -7,6 +7,7 @@ use waxwing_domain::AccountId;
 
 use super::Commands;
 use crate::{
+    execute::{ExecuteError, Outcome},
     keys,
     ports::{Claim, ClaimKey, PortError, Sealed},
 };
@@ -163,21 +164,32 @@ impl Commands {
         }
     }
 
-    /// Who lost the race for a claim: a repetition of the same request, or `None` when the claim is about something else.
-    pub(super) async fn repeated_in_flight<T>(
+    /// How a command ended that happens once: `done`, or the answer of a repetition of the same request that was faster.
+    /// `taken` is what it means when another claim than the request's own is held by somebody.
+    pub(super) async fn once<T, E, R, Error>(
         &self,
         account: AccountId,
         repeatable: Option<&Repeatable<'_, T>>,
-        key: &ClaimKey,
-        value: &[u8],
-    ) -> Result<Option<StoredAnswer>, IdempotencyError> {
-        match repeatable {
-            Some(Repeatable { idempotency, .. })
-                if self.idempotency_claim_key(account, idempotency) == *key =>
-            {
-                self.stored_answer(account, idempotency, key, value).await.map(Some)
+        executed: Result<Outcome<E>, ExecuteError<R>>,
+        done: T,
+        taken: impl FnOnce() -> Error,
+    ) -> Result<Once<T>, Error>
+    where
+        R: std::error::Error,
+        Error: From<R> + From<IdempotencyError> + From<PortError>,
+    {
+        match executed {
+            Ok(_) => Ok(Once::Done(done)),
+            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
+            Err(ExecuteError::Port(error)) => Err(error.into()),
+            Err(ExecuteError::ClaimTaken(key, value)) => match repeatable {
+                Some(Repeatable { idempotency, .. })
+                    if self.idempotency_claim_key(account, idempotency) == key =>
+                {
+                    Ok(Once::Repeated(self.stored_answer(account, idempotency, &key, &value).await?))
+                },
+                _ => Err(taken()),
             },
-            _ => Ok(None),
         }
     }
 }

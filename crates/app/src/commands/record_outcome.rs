@@ -9,6 +9,7 @@ use waxwing_domain::{
 
 use crate::{
     execute::{Cause, CommandPorts, ExecuteError, Execution},
+    identities::Identities,
     ports::PortError,
 };
 
@@ -17,6 +18,9 @@ use crate::{
 pub struct Outcomes {
     /// Journal, encryption, clock.
     pub ports: CommandPorts,
+    /// Who is who. It is kept before the commit that names a person by two addresses: whoever reads one of them there can
+    /// write to it, and lands in the same chat.
+    pub identities: Identities,
 }
 
 /// What a host saw a session do.
@@ -80,6 +84,9 @@ impl Outcomes {
             &message.whatsapp_id,
             message.at,
         );
+        for person in [&message.chat, &message.from, &message.to] {
+            self.identities.learn(account, message.session_id, person).await?;
+        }
         self.on_message(account, id, MessageCommand::Receive(message), true).await?;
         Ok(id)
     }
@@ -93,9 +100,11 @@ impl Outcomes {
     pub async fn receipt(
         &self,
         account: AccountId,
+        session: SessionId,
         id: MessageId,
         receipt: RecordReceipt,
     ) -> Result<(), PortError> {
+        self.identities.learn(account, session, &receipt.recipient).await?;
         self.on_message(account, id, MessageCommand::RecordReceipt(receipt), false).await
     }
 

@@ -13,7 +13,8 @@ use super::{
     idempotency::{IdempotencyError, Once, Repeatable},
 };
 use crate::{
-    execute::{Cause, ExecuteError, Execution},
+    execute::{Cause, Execution, unexpected_claim},
+    identities,
     ports::{Entropy, EntropyExt, PortError},
     views::{MessageView, SessionView},
 };
@@ -26,7 +27,7 @@ const EXPIRES_AFTER: SignedDuration = SignedDuration::from_hours(24);
 pub struct NewMessage {
     /// Who sends.
     pub session_id: SessionId,
-    /// Who receives.
+    /// Who receives. A hidden user whose phone number the session was told is written to under the number.
     pub to: Jid,
     /// What.
     pub content: Content,
@@ -75,7 +76,9 @@ impl Commands {
         if session.status == SessionStatus::LoggedOut {
             return Err(SendMessageError::SessionLoggedOut);
         }
-        let (id, queue) = self.queue_message(session, new)?;
+        // One person is one chat, whichever address the caller has.
+        let to = identities::person(&*self.records, account, new.session_id, new.to.clone()).await?;
+        let (id, queue) = self.queue_message(session, to, new)?;
         let event = MessageEvent::from_queue(queue.clone())?;
         let view = MessageView::after(None, id, event, queue.at).ok_or(MessageError::NotFound)?;
         let claims = self.claims_for(account, repeatable.as_ref(), &view, queue.at).await?;
@@ -88,22 +91,14 @@ impl Commands {
             claims,
             cause,
         };
-        match self.ports.execute(execution).await {
-            Ok(_) => Ok(Once::Done(view)),
-            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
-            Err(ExecuteError::Port(error)) => Err(error.into()),
-            Err(ExecuteError::ClaimTaken(key, value)) => {
-                match self.repeated_in_flight(account, repeatable.as_ref(), &key, &value).await? {
-                    Some(answer) => Ok(Once::Repeated(answer)),
-                    None => Err(PortError::Conflict("an unexpected claim is taken".to_owned()).into()),
-                }
-            },
-        }
+        let executed = self.ports.execute(execution).await;
+        self.once(account, repeatable.as_ref(), executed, view, || unexpected_claim().into()).await
     }
 
     fn queue_message(
         &self,
         session: SessionView,
+        to: Person,
         new: NewMessage,
     ) -> Result<(MessageId, QueueMessage), SendMessageError> {
         let (unix_ms, random) = self.ids.parts();
@@ -117,7 +112,7 @@ impl Commands {
         let queue = QueueMessage {
             session_id: new.session_id,
             from: session.me,
-            to: Person::from_jid(new.to),
+            to,
             whatsapp_id: new_whatsapp_id(&*self.entropy),
             message_secret: Secret(STANDARD.encode(secret)),
             content: new.content,

@@ -35,11 +35,12 @@ pub struct IndexEntry {
 pub struct Row {
     /// Where it lives.
     pub key: Key,
-    /// What it says: up to 512 KiB. A text of 65,536 characters takes up to 393 KB as JSON.
+    /// What it says: up to 512 KiB. A text of 65,536 characters takes up to 393 KB as JSON. AWS has room for 400 KB, or for
+    /// what compresses to as much.
     pub value: Vec<u8>,
     /// Version that the writer last saw; what a guard compares.
     pub version: u64,
-    /// Other places at which it is found. They are replaced with the row.
+    /// Other places at which it is found, at most one in each index. They are replaced with the row.
     pub indexes: Vec<IndexEntry>,
     /// After this time the row counts as gone and is removed some time later.
     pub expires_at: Option<Timestamp>,
@@ -108,11 +109,11 @@ pub trait Records: Send + Sync {
     /// The row, unless there is none or its time is over.
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Row>, PortError>;
 
-    /// Writes each where its guard holds, and says for each whether it was applied. Applied in order; durable when this
-    /// returns. On an error any prefix may have been applied. Up to 1,000 writes.
+    /// Writes each where its guard holds, and says for each whether it was applied. In order inside a partition; durable
+    /// when this returns. On an error any prefix of each partition's writes may have been applied. Up to 1,000 writes.
     async fn write_each(&self, writes: Vec<Write>) -> Result<Vec<bool>, PortError>;
 
-    /// Writes all or nothing; [`PortError::Conflict`] when a guard does not hold. Up to 100 writes.
+    /// Writes all or nothing; [`PortError::Conflict`] when a guard does not hold. Up to 100 writes, and 4 MB on AWS.
     async fn write_all(&self, writes: Vec<Write>) -> Result<(), PortError>;
 
     /// Rows of one partition in the order of their sort keys. On the rows' own keys (index 0) the read is strongly

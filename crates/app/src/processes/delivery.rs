@@ -1,6 +1,6 @@
 //! Writes outbox rows before the feed is acknowledged, then pokes the session's host.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -24,6 +24,10 @@ use crate::{
 const MARKER_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A commit older than this may be a replay: its message is looked at before it is sent.
 const REPLAY_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// Rows of one message: see [`Delivery::rows`].
+const ROWS: usize = 3;
+/// Messages of one session that are written at once: as many as fit into one [`Records::write_all`].
+const WRITTEN_AT_ONCE: usize = 100 / ROWS;
 
 /// An open outbox row: a message that has not been acknowledged by WhatsApp.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,29 +69,49 @@ impl Consumer for Delivery {
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
         let queued =
             items.iter().filter(|item| item.commit.types.iter().any(|kind| kind == "message.queued"));
-        let mut poked = BTreeSet::new();
-        let mut writes = Vec::new();
+        let mut sessions: BTreeMap<_, Vec<[Write; ROWS]>> = BTreeMap::new();
         for item in queued {
             let Some((id, message)) = self.queued(item).await? else { continue };
-            poked.insert((item.commit.account, message.session_id));
-            writes.push(self.rows(item.commit.account, id, message, &item.order)?);
+            let (account, session) = (item.commit.account, message.session_id);
+            let rows = self.rows(account, id, message, &item.order)?;
+            sessions.entry((account, session)).or_default().push(rows);
         }
-        // The engine takes them in this order, so that a host that reads in between sees a prefix.
-        for written in join_all(writes.into_iter().map(|rows| self.records.write_all(rows))).await {
-            match written {
+        let written = sessions.into_iter().map(|((account, session), messages)| async move {
+            self.write_in_order(&messages).await?;
+            self.gateway.outbox_changed(account, session).await;
+            Ok(())
+        });
+        // Each session to its end: one that cannot be written holds up its own messages only.
+        join_all(written).await.into_iter().collect()
+    }
+}
+
+impl Delivery {
+    /// Writes the messages of one session in their order, and stops at the first that cannot be written: a host sends
+    /// what it finds, so nothing later may stand in the outbox while an earlier message does not.
+    async fn write_in_order(&self, messages: &[[Write; ROWS]]) -> Result<(), PortError> {
+        for together in messages.chunks(WRITTEN_AT_ONCE) {
+            match self.records.write_all(together.concat()).await {
+                Ok(()) => {},
+                // Some have been in the outbox.
+                Err(PortError::Conflict(_)) => self.write_one_by_one(together).await?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_one_by_one(&self, messages: &[[Write; ROWS]]) -> Result<(), PortError> {
+        for rows in messages {
+            match self.records.write_all(rows.to_vec()).await {
                 // The marker is there: this message has been in the outbox.
                 Ok(()) | Err(PortError::Conflict(_)) => {},
                 Err(error) => return Err(error),
             }
         }
-        for (account, session) in poked {
-            self.gateway.outbox_changed(account, session).await;
-        }
         Ok(())
     }
-}
 
-impl Delivery {
     /// What is queued by the commit, unless it is a replay of something that is no longer queued.
     async fn queued(&self, item: &FeedItem) -> Result<Option<(MessageId, MessageQueued)>, PortError> {
         let commit = &item.commit;
@@ -114,14 +138,14 @@ impl Delivery {
         id: MessageId,
         message: MessageQueued,
         order: &Order,
-    ) -> Result<Vec<Write>, PortError> {
+    ) -> Result<[Write; ROWS], PortError> {
         let session: SessionId = message.session_id;
         let mut marker = rows::row(keys::outbox_marker(account, session, &message.whatsapp_id), 1, &id)?;
         marker.expires_at = self.ports.clock.now().checked_add(MARKER_KEPT).ok();
         let index = keys::whatsapp_id(account, session, &message.to.jid, None, &message.whatsapp_id);
         let MessageQueued { whatsapp_id, to, content, message_secret, expires_at, .. } = message;
         let open = OutboxRow { message_id: id, whatsapp_id, to, content, message_secret, expires_at };
-        Ok(vec![
+        Ok([
             Write::Put(marker, Guard::Absent),
             Write::Put(rows::row(keys::outbox_row(account, session, order), 1, &open)?, Guard::Always),
             Write::Put(rows::row(index, 1, &id)?, Guard::Always),

@@ -17,7 +17,7 @@ use waxwing_whatsapp::{
     Connection, ConnectionEvent, Disconnect, OutgoingMessage, PermanentCause, ReceiptStep as Step, SendError,
 };
 
-use super::{LOOK_INTERVAL, Open, Poke, Session, logout_reason};
+use super::{LOOK_INTERVAL, Open, Poke, Session, fenced, logout_reason};
 use crate::{lanes::Outcome, outbox};
 
 /// How often the time of the last frame is written while nothing else happens.
@@ -35,6 +35,8 @@ pub(super) enum Ended {
     Wish,
     /// The session should unlink itself.
     LogoutWish,
+    /// The host may no longer hold sessions: nothing is written any more.
+    Fenced,
     /// The host stops.
     HostStops,
     /// It cannot go on by itself.
@@ -84,6 +86,7 @@ impl Session {
             tokio::select! {
                 biased;
                 _ = self.stop.changed() => return Ok(Ended::HostStops),
+                () = fenced(&mut self.alive) => return Ok(Ended::Fenced),
                 event = open.events.recv() => match event {
                     None => return Ok(Ended::Reopen),
                     Some(event) => if let Some(ended) = self.on_event(event, open, &mut run).await? {

@@ -100,3 +100,38 @@ async fn a_commit_that_fails_is_tried_again_and_happens_once() {
     session.sink.has(2).await;
     assert_eq!(session.sink.texts(), ["patience", "next"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_recipient_cannot_read_is_sent_again_under_its_id() {
+    let world = World::new().await;
+    let mut session = world.paired().await;
+    // A ratchet that both sides know, or every message would carry what begins one.
+    world.phone(CONTACT).send_text(OWNER, "hello").await.unwrap();
+    session.sink.has(1).await;
+    let first = world.message(CONTACT, "read at once");
+    session.connection.send(first.clone()).await.unwrap();
+    assert_eq!(session.ack(&first.whatsapp_id).await, None);
+    world.inbox(CONTACT, 1).await;
+
+    // The contact set the phone up anew: it asks for what it cannot read, and says under which keys.
+    world.phone(CONTACT).lose_ratchets().await.unwrap();
+    let message = world.message(CONTACT, "read at the second time");
+    session.connection.send(message.clone()).await.unwrap();
+    for _ in ["the message", "the message again"] {
+        assert_eq!(session.ack(&message.whatsapp_id).await, None);
+    }
+    let inbox = world.inbox(CONTACT, 2).await;
+    assert_eq!(inbox[1], ("read at the second time".to_owned(), 1));
+    let ledger = world.network.ledger().await.unwrap();
+    let entry = ledger.iter().find(|entry| entry.whatsapp_id == message.whatsapp_id).unwrap();
+    // What the recipient asked for does not count as another message.
+    assert_eq!((entry.accepted, entry.copies), (1, 1));
+
+    // And the new ratchet is the one in use from here on, both ways.
+    let next = world.message(CONTACT, "read at once again");
+    session.connection.send(next.clone()).await.unwrap();
+    assert_eq!(world.inbox(CONTACT, 3).await[2], ("read at once again".to_owned(), 1));
+    world.phone(CONTACT).send_text(OWNER, "me, too").await.unwrap();
+    session.sink.has(2).await;
+    assert_eq!(session.sink.texts(), ["hello", "me, too"]);
+}

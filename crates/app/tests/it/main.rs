@@ -1,0 +1,8 @@
+//! Use cases, processes and the feed's runner on the embedded engine, with a clock that stands still until it is moved.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+mod delivery;
+mod feed;
+mod identities;
+mod webhooks;
+mod world;

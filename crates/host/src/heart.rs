@@ -1,0 +1,83 @@
+//! The host's heart: a row that ends by itself when it stops beating. Where several hosts share the sessions, one whose
+//! heart has stopped holds none any more, and the others take them.
+//!
+//! A host that cannot write its row fences itself before the others may think it dead: it knows by a clock that only goes
+//! forwards. What is between the two is room for clocks that differ.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+use waxwing_app::{
+    keys,
+    ports::{Guard, PortError, Row, Write},
+    rows,
+    views::HostView,
+};
+
+use crate::supervisor::HostPorts;
+
+/// After so long without a beat the others may take the sessions.
+const LEASE: Duration = Duration::from_secs(30);
+/// After so long without a beat the host lets go of them.
+const FENCE: Duration = Duration::from_secs(20);
+const BEAT: Duration = Duration::from_secs(5);
+/// A beat that takes longer has failed.
+const BEAT_TIMEOUT: Duration = Duration::from_secs(4);
+/// Pause before a failed beat is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Beats until the host stops, then removes the row. `alive` says whether sessions may be held.
+pub(crate) async fn beat(
+    ports: HostPorts,
+    address: String,
+    sessions: impl Fn() -> usize,
+    alive: watch::Sender<bool>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut last: Option<Instant> = None;
+    while !*stop.borrow() {
+        let began = Instant::now();
+        let view = HostView { address: address.clone(), sessions: sessions() };
+        let pause = match timeout(BEAT_TIMEOUT, write(&ports, &view)).await {
+            Ok(Ok(())) => {
+                last = Some(began);
+                BEAT
+            },
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a beat of the host failed");
+                AGAIN
+            },
+            Err(_) => {
+                tracing::warn!("a beat of the host took too long");
+                AGAIN
+            },
+        };
+        let lives = last.is_some_and(|last| last.elapsed() < FENCE);
+        if alive.send_replace(lives) && !lives {
+            tracing::error!("the host cannot say that it lives, and lets go of its sessions");
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Removes the row, so that the others need not wait.
+pub(crate) async fn end(ports: &HostPorts) {
+    let gone = Write::Delete(keys::host(&ports.host_name), Guard::Always);
+    if let Err(error) = ports.records.write_each(vec![gone]).await {
+        tracing::warn!(%error, "the others wait until the host's row ends");
+    }
+}
+
+async fn write(ports: &HostPorts, view: &HostView) -> Result<(), PortError> {
+    let lease = SignedDuration::try_from(LEASE).unwrap_or(SignedDuration::MAX);
+    let row = rows::row(keys::host(&ports.host_name), 1, view)?;
+    let row = Row { expires_at: ports.clock.now().checked_add(lease).ok(), ..row };
+    ports.records.write_each(vec![Write::Put(row, Guard::Always)]).await.map(drop)
+}

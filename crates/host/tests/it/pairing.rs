@@ -1,0 +1,47 @@
+use std::time::Duration;
+
+use waxwing_domain::session::SessionStatus;
+
+use crate::world::World;
+
+const OWNER: &str = "15550001111";
+/// For how long each of the codes is shown, as WhatsApp has it.
+const SHOWN: [Duration; 6] = [
+    Duration::from_secs(60),
+    Duration::from_secs(20),
+    Duration::from_secs(20),
+    Duration::from_secs(20),
+    Duration::from_secs(20),
+    Duration::from_secs(20),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_codes_nobody_scans_stops_and_shows_others_after_a_start() {
+    let world = World::new().await;
+    world.network.create_phone(OWNER, None).await.unwrap();
+    let phone = world.network.phone(OWNER).unwrap();
+    let session = world.session().await;
+    let mut shown = Vec::new();
+    for time in SHOWN {
+        shown.push(world.code(session, &shown).await);
+        world.client_clock.advance(time);
+    }
+    let (view, live) = world
+        .until("the end of the codes", session, |view, live| {
+            view.status == SessionStatus::Stopped && live.status == SessionStatus::Stopped
+        })
+        .await;
+    assert_eq!(view.reason.as_deref(), Some("qr_exhausted"));
+    assert_eq!((live.reason.as_deref(), live.qr), (Some("qr_exhausted"), None));
+    for code in &shown {
+        assert_eq!(phone.scan(code).await.unwrap_err().code, "qr_expired");
+    }
+
+    world.start(session).await;
+    let fresh = world.code(session, &shown).await;
+    let (view, live) = world.until("pairing", session, |_, live| live.status == SessionStatus::Pairing).await;
+    assert_eq!((view.status, view.reason, live.reason), (SessionStatus::Connecting, None, None));
+    phone.scan(&fresh).await.unwrap();
+    world.until("the link", session, |view, _| view.me.is_some()).await;
+    world.end().await;
+}
