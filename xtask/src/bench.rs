@@ -44,9 +44,12 @@ fn journal_rows(lines: &str) -> Result<String> {
     for line in lines.lines().filter(|line| line.starts_with('{')) {
         let figure: serde_json::Value = serde_json::from_str(line)?;
         let (name, per_s) = (figure["figure"].as_str().unwrap_or_default(), &figure["per_s"]);
+        let prototype = figure.get("times_prototype").map(|ratio| format!("{ratio} times the prototype, "));
         rows += &format!(
-            "| journal: {name} | {per_s} | {} times raw SQLite; runs {} |\n",
-            figure["times_raw"], figure["runs"]
+            "| journal: {name} | {per_s} | {}{} times raw SQLite; runs {} |\n",
+            prototype.unwrap_or_default(),
+            figure["times_raw"],
+            figure["runs"]
         );
     }
     Ok(rows)

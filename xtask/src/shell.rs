@@ -61,7 +61,8 @@ fn settle_protocol_definitions(target: &Path) {
     for build in folders.iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten() {
         if build.file_name().to_string_lossy().starts_with("waproto-") {
             let run = std::fs::metadata(build.path().join("output")).and_then(|output| output.modified());
-            let written = std::fs::File::options().write(true).open(build.path().join("out/whatsapp.local.desc"));
+            let written =
+                std::fs::File::options().write(true).open(build.path().join("out/whatsapp.local.desc"));
             if let (Ok(run), Ok(written)) = (run, written) {
                 // Where it fails, a build takes longer; nothing else.
                 let _ = written.set_modified(run);

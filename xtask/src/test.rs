@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 
 use crate::{
+    emulators::Emulators,
     generate::{self, GenArgs},
     shell::{cargo, output, step},
     tidy,
@@ -22,6 +23,8 @@ enum Part {
     Rust,
     /// Black box over HTTP: the walk, bad input, kills.
     Api,
+    /// The engine of the serverless shape against emulators, which are installed under the target folder.
+    Aws,
     /// The live build has no test feature.
     Live,
 }
@@ -50,10 +53,16 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
     let mut tests = cargo(&["test", "--no-fail-fast"]);
     match part {
         None => tests.arg("--workspace"),
-        Some(Part::Rust) => tests.args(["--workspace", "--exclude", "waxwing-tests-api"]),
+        Some(Part::Rust) => {
+            tests.args(["--workspace", "--exclude", "waxwing-tests-api", "--exclude", "waxwing-aws"])
+        },
         Some(Part::Api) => tests.args(["--package", "waxwing-tests-api"]),
+        Some(Part::Aws) => tests.args(["--package", "waxwing-aws"]),
         Some(Part::Live) => return Ok(()),
     };
+    if wanted(Part::Aws) {
+        Emulators::install()?.tell(&mut tests);
+    }
     step("tests", &mut tests)
 }
 

@@ -13,12 +13,29 @@ const EDGES: &[(&str, &[&str])] = &[
     ("waxwing-app", &["waxwing-domain"]),
     ("waxwing-api", &["waxwing-app", "waxwing-domain"]),
     ("waxwing-embedded", &["waxwing-app", "waxwing-domain"]),
+    ("waxwing-aws", &["waxwing-app", "waxwing-domain", "waxwing-signed-http"]),
     ("waxwing-conformance", &["waxwing-app", "waxwing-domain"]),
     ("waxwing-whatsapp", &["waxwing-app", "waxwing-domain"]),
-    ("waxwing-host", &["waxwing-app", "waxwing-domain", "waxwing-whatsapp"]),
-    ("waxwing-runtime", &["waxwing-app", "waxwing-domain"]),
+    ("waxwing-host", &["waxwing-app", "waxwing-domain", "waxwing-signed-http", "waxwing-whatsapp"]),
+    ("waxwing-runtime", &["waxwing-app", "waxwing-domain", "waxwing-signed-http"]),
     ("waxwing-signed-http", &[]),
     ("waxwing-sandbox", &["waxwing-domain", "waxwing-signed-http"]),
+    (
+        "waxwing-functions",
+        &["waxwing-api", "waxwing-app", "waxwing-aws", "waxwing-domain", "waxwing-runtime"],
+    ),
+    (
+        "waxwing-session-host",
+        &[
+            "waxwing-app",
+            "waxwing-aws",
+            "waxwing-domain",
+            "waxwing-host",
+            "waxwing-runtime",
+            "waxwing-signed-http",
+            "waxwing-whatsapp",
+        ],
+    ),
     (
         "waxwing-server",
         &[
@@ -40,14 +57,21 @@ const EDGES: &[(&str, &[&str])] = &[
 
 /// Who may name a foreign crate, by the beginning of its name.
 const NAMED_BY: &[(&str, &[&str])] = &[
-    ("aws", &[]),
-    ("lambda", &[]),
+    ("aws", &["waxwing-aws"]),
+    ("lambda", &["waxwing-functions"]),
     ("whatsapp-rust", &["waxwing-whatsapp"]),
     ("wacore", &["waxwing-whatsapp", "waxwing-sandbox"]),
     ("waproto", &["waxwing-whatsapp", "waxwing-sandbox"]),
     (
         "axum",
-        &["waxwing-api", "waxwing-sandbox", "waxwing-signed-http", "waxwing-server", "waxwing-tests-api"],
+        &[
+            "waxwing-api",
+            "waxwing-sandbox",
+            "waxwing-server",
+            "waxwing-session-host",
+            "waxwing-signed-http",
+            "waxwing-tests-api",
+        ],
     ),
     ("rusqlite", &["waxwing-embedded", "waxwing-sandbox"]),
 ];
@@ -58,7 +82,7 @@ const MAIN_LINES_MAX: usize = 60;
 pub(crate) fn run() -> Result<()> {
     let mut faults = Vec::new();
     edges(&mut faults)?;
-    for folder in ["crates", "server", "tests", "xtask"] {
+    for folder in ["crates", "functions", "server", "session-host", "tests", "xtask"] {
         files(&root().join(folder), &mut faults)?;
     }
     match faults.is_empty() {

@@ -1,0 +1,128 @@
+//! A deployment as its functions, hosts and operators see it: the engine with the use cases on it.
+
+use std::sync::Arc;
+
+use aws_sdk_secretsmanager::Client as Secrets;
+use waxwing_app::{
+    commands::Commands,
+    execute::CommandPorts,
+    feed::Consumer,
+    id_source::IdSource,
+    ports::{Clock, Entropy, Gateway, PortError, Records, Work},
+    processes::{Delivery, WebhookFanOut},
+    projections::{MessageProjection, SessionProjection},
+};
+use waxwing_domain::Network;
+use waxwing_signed_http::{Client, SigningKey};
+
+use crate::{
+    AwsEngine, AwsSettings, AwsWork, MissingSetting, QueueUrls, config_loader, gateway::HttpGateway,
+    secret_key,
+};
+
+/// Makes a client that signs with a key, for an address.
+pub type ClientMaker = Arc<dyn Fn(&str, SigningKey) -> Client + Send + Sync>;
+
+/// A deployment could not be connected to.
+#[derive(Debug, thiserror::Error)]
+pub enum DeploymentError {
+    /// The environment does not say something.
+    #[error(transparent)]
+    Setting(#[from] MissingSetting),
+    /// The environment says something that cannot be.
+    #[error("WAXWING_NETWORK is {0:?}; it is sandbox or whatsapp")]
+    Network(String),
+    /// AWS cannot be reached or used.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// See the module.
+pub struct Deployment {
+    /// Journal, records, secrets.
+    pub engine: AwsEngine,
+    /// Jobs.
+    pub work: Arc<AwsWork>,
+    /// Use cases.
+    pub commands: Commands,
+    /// Hints to session hosts.
+    pub gateway: Arc<dyn Gateway>,
+    /// With which our own processes sign what they ask of each other.
+    pub internal_key: SigningKey,
+    /// Calls the sandbox, where the deployment has one.
+    pub sandbox: Option<Client>,
+}
+
+impl Deployment {
+    /// Connects with what `variable` finds in the environment.
+    pub async fn connect(
+        variable: impl Fn(&str) -> Option<String>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        maker: &ClientMaker,
+    ) -> Result<Self, DeploymentError> {
+        let network = match variable("WAXWING_NETWORK").ok_or(MissingSetting("WAXWING_NETWORK"))? {
+            name if name == Network::Sandbox.as_str() => Network::Sandbox,
+            name if name == Network::Whatsapp.as_str() => Network::Whatsapp,
+            name => return Err(DeploymentError::Network(name)),
+        };
+        let internal_key_id = variable("WAXWING_INTERNAL_KEY_SECRET_ID")
+            .ok_or(MissingSetting("WAXWING_INTERNAL_KEY_SECRET_ID"))?;
+        let (settings, queues) = (AwsSettings::read(&variable)?, QueueUrls::read(&variable)?);
+        let config = config_loader().load().await;
+        let secrets = Secrets::new(&config);
+        let (engine, internal_key) = futures::try_join!(
+            AwsEngine::connect_with(&config, settings, clock.clone(), entropy.clone()),
+            secret_key::read(&secrets, &internal_key_id),
+        )?;
+        let internal_key =
+            SigningKey::from_bytes(&internal_key[..]).expect("a key of 32 bytes is long enough");
+        let records = engine.records();
+        let work = Arc::new(AwsWork::new(&config, queues, records.clone(), clock.clone(), entropy.clone()));
+        let commands = Commands {
+            ports: CommandPorts {
+                journal: engine.journal(),
+                secrets: engine.secrets(),
+                clock: clock.clone(),
+            },
+            records: records.clone(),
+            ids: Arc::new(IdSource::new(clock, entropy.clone())),
+            entropy,
+            network,
+        };
+        let (made, key) = (maker.clone(), internal_key.clone());
+        let gateway = HttpGateway::new(records, Arc::new(move |address| made(address, key.clone())));
+        let sandbox = variable("WAXWING_SANDBOX_URL").map(|url| maker(&url, internal_key.clone()));
+        Ok(Self { engine, work, commands, gateway: Arc::new(gateway), internal_key, sandbox })
+    }
+
+    /// Read models and state.
+    pub fn records(&self) -> Arc<dyn Records> {
+        self.engine.records()
+    }
+
+    /// Jobs.
+    pub fn work(&self) -> Arc<dyn Work> {
+        self.work.clone()
+    }
+
+    /// What follows from commits for those who read.
+    pub fn projections(&self) -> Vec<Arc<dyn Consumer>> {
+        let (ports, records) = (self.commands.ports.clone(), self.records());
+        vec![
+            Arc::new(MessageProjection { ports: ports.clone(), records: records.clone() }),
+            Arc::new(SessionProjection {
+                ports: ports.clone(),
+                records: records.clone(),
+                gateway: self.gateway.clone(),
+            }),
+            Arc::new(WebhookFanOut { ports, records, work: self.work() }),
+        ]
+    }
+
+    /// What follows from commits for those who send.
+    pub fn delivery(&self) -> Arc<dyn Consumer> {
+        let (ports, records) = (self.commands.ports.clone(), self.records());
+        Arc::new(Delivery { ports, records, gateway: self.gateway.clone() })
+    }
+}

@@ -1,0 +1,106 @@
+//! The session hosts as the functions reach them: hints over signed HTTP.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use http::Method;
+use tokio::{sync::Mutex, time::Instant};
+use waxwing_app::{
+    keys,
+    ports::{Bounds, Consistency, Gateway, PortError, Query, Records},
+    rows,
+    views::{HostView, Placement},
+};
+use waxwing_domain::{AccountId, SessionId};
+use waxwing_signed_http::Client;
+
+/// How long an address of a host is believed.
+const ADDRESS_KEPT: Duration = Duration::from_secs(10);
+/// Longer than this nobody waits for a hint: a host looks by itself.
+const HINT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Makes a client for an address.
+pub type ClientFor = Arc<dyn Fn(&str) -> Client + Send + Sync>;
+
+/// Hints to session hosts.
+pub struct HttpGateway {
+    records: Arc<dyn Records>,
+    client_for: ClientFor,
+    /// Addresses by host, and since when they are known.
+    addresses: Mutex<HashMap<String, (String, Instant)>>,
+}
+
+impl HttpGateway {
+    /// Finds hosts in `records`.
+    pub fn new(records: Arc<dyn Records>, client_for: ClientFor) -> Self {
+        Self { records, client_for, addresses: Mutex::default() }
+    }
+
+    async fn hint(&self, account: AccountId, session: SessionId, what: &str) {
+        let hinted = tokio::time::timeout(HINT_TIMEOUT, self.try_hint(account, session, what)).await;
+        match hinted {
+            Ok(Ok(())) => {},
+            Ok(Err(error)) => tracing::debug!(%session, what, %error, "a hint was lost"),
+            Err(_) => tracing::debug!(%session, what, "a hint took too long"),
+        }
+    }
+
+    async fn try_hint(&self, account: AccountId, session: SessionId, what: &str) -> Result<(), PortError> {
+        let Some(address) = self.address(account, session).await? else { return Ok(()) };
+        let path = format!("/internal/sessions/{account}/{session}/{what}");
+        let answer = (self.client_for)(&address).call(Method::POST, &path, None, &[]).await;
+        match answer {
+            Ok(answer) if answer.status < 300 => Ok(()),
+            Ok(answer) => Err(PortError::Unavailable(format!("the host answered {}", answer.status))),
+            Err(error) => {
+                // It may be gone: ask again where it is.
+                self.addresses.lock().await.retain(|_, (known, _)| *known != address);
+                Err(PortError::Unavailable(error.to_string()))
+            },
+        }
+    }
+
+    /// Where the session's host is; any host's address for a session that has none.
+    async fn address(&self, account: AccountId, session: SessionId) -> Result<Option<String>, PortError> {
+        let row = self.records.get(&keys::placement(account, session), Consistency::Eventual).await?;
+        let placement: Option<Placement> = row.as_ref().map(rows::value).transpose()?;
+        if let Some(Placement { host }) = placement
+            && let Some(address) = self.address_of(&host).await?
+        {
+            return Ok(Some(address));
+        }
+        let query = Query {
+            index: 0,
+            partition: keys::hosts(),
+            bounds: Bounds::default(),
+            descending: false,
+            limit: 1,
+        };
+        let hosts = self.records.query(query).await?;
+        Ok(hosts.first().map(rows::value::<HostView>).transpose()?.map(|host| host.address))
+    }
+
+    async fn address_of(&self, host: &str) -> Result<Option<String>, PortError> {
+        let now = Instant::now();
+        let mut addresses = self.addresses.lock().await;
+        addresses.retain(|_, (_, since)| now.duration_since(*since) < ADDRESS_KEPT);
+        if let Some((address, _)) = addresses.get(host) {
+            return Ok(Some(address.clone()));
+        }
+        let view: Option<HostView> = rows::get(&*self.records, &keys::host(host)).await?;
+        let Some(HostView { address, .. }) = view else { return Ok(None) };
+        addresses.insert(host.to_owned(), (address.clone(), now));
+        Ok(Some(address))
+    }
+}
+
+#[async_trait]
+impl Gateway for HttpGateway {
+    async fn session_changed(&self, account: AccountId, session: SessionId) {
+        self.hint(account, session, "changed").await;
+    }
+
+    async fn outbox_changed(&self, account: AccountId, session: SessionId) {
+        self.hint(account, session, "outbox").await;
+    }
+}
