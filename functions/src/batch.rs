@@ -1,0 +1,149 @@
+use std::time::Instant;
+
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use waxwing_app::{
+    feed::FeedPush,
+    ports::{FeedItem, PortError},
+    processes::WebhookDispatch,
+};
+use waxwing_aws::{AwsWork, StreamRecord};
+
+/// What a DynamoDB stream calls a function with.
+#[derive(Debug, Deserialize)]
+pub struct StreamEvent {
+    /// In the order of their shard.
+    #[serde(rename = "Records")]
+    pub records: Vec<StreamRecord>,
+}
+
+/// What a queue of SQS calls a function with.
+#[derive(Debug, Deserialize)]
+pub struct QueueEvent {
+    /// In no order.
+    #[serde(rename = "Records")]
+    pub records: Vec<QueueRecord>,
+}
+
+/// A message of a queue. Source: "Using Lambda with Amazon SQS" in the Lambda guide.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueRecord {
+    message_id: String,
+    receipt_handle: String,
+    body: String,
+    attributes: QueueAttributes,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct QueueAttributes {
+    approximate_receive_count: String,
+}
+
+/// Which records of a batch have to come again (`ReportBatchItemFailures`).
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchFailures {
+    batch_item_failures: Vec<BatchFailure>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchFailure {
+    item_identifier: String,
+}
+
+impl BatchFailures {
+    fn of(identifiers: impl IntoIterator<Item = String>) -> Self {
+        let failure = |item_identifier| BatchFailure { item_identifier };
+        Self { batch_item_failures: identifiers.into_iter().map(failure).collect() }
+    }
+}
+
+/// Hands the commits of a batch to the consumers. An error is transient: all of the batch has to come again, and the
+/// event source sees to it. A record that cannot be read comes again alone with what is behind it, until the event source
+/// has tried it as often as it may and put it aside.
+pub async fn run_stream(push: &mut FeedPush, event: StreamEvent) -> Result<BatchFailures, PortError> {
+    let began = Instant::now();
+    let (mut items, mut failed) = (Vec::<FeedItem>::new(), None);
+    for record in &event.records {
+        match record.feed_item() {
+            Ok(item) => items.extend(item),
+            Err(error) => {
+                let sequence = &record.dynamodb.sequence_number;
+                tracing::error!(%error, sequence, "a record of the stream cannot be read");
+                failed = Some(sequence.clone());
+                break;
+            },
+        }
+    }
+    push.handle(&items).await.inspect_err(|error| {
+        tracing::warn!(%error, commits = items.len(), "the batch has to come again");
+    })?;
+    metric("Commits", items.len(), began);
+    Ok(BatchFailures::of(failed))
+}
+
+/// Makes the deliveries of a batch, side by side. One that could be neither made nor put back comes again.
+pub async fn run_jobs(dispatch: &WebhookDispatch, event: QueueEvent) -> BatchFailures {
+    let began = Instant::now();
+    let count = event.records.len();
+    let delivered = event.records.into_iter().map(|record| async move {
+        let receives = record.attributes.approximate_receive_count.parse().unwrap_or(1);
+        let job = AwsWork::job_of(&record.message_id, &record.receipt_handle, &record.body, receives);
+        match dispatch.deliver_one(job).await {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::warn!(%error, message = record.message_id, "a delivery has to come again");
+                Some(record.message_id)
+            },
+        }
+    });
+    let failed = join_all(delivered).await;
+    metric("Deliveries", count, began);
+    BatchFailures::of(failed.into_iter().flatten())
+}
+
+/// How much was done in how long, in CloudWatch's embedded metric format: a line of the log that becomes two metrics.
+fn metric(name: &str, count: usize, began: Instant) {
+    let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());
+    let metrics =
+        [json!({ "Name": name, "Unit": "Count" }), json!({ "Name": "Took", "Unit": "Milliseconds" })];
+    println!(
+        "{}",
+        json!({
+            "_aws": {
+                "Timestamp": now_ms,
+                "CloudWatchMetrics": [{ "Namespace": "Waxwing", "Dimensions": [[]], "Metrics": metrics }],
+            },
+            name: count,
+            "Took": began.elapsed().as_secs_f64() * 1_000.0,
+        })
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_of_sqs_is_read_and_failures_are_named() {
+        let event: QueueEvent = serde_json::from_value(json!({ "Records": [{
+            "messageId": "m1", "receiptHandle": "r1", "body": "{}", "md5OfBody": "x", "eventSource": "aws:sqs",
+            "attributes": { "ApproximateReceiveCount": "3", "SentTimestamp": "1" }, "awsRegion": "eu-central-1",
+        }]}))
+        .unwrap();
+        assert_eq!(event.records[0].attributes.approximate_receive_count, "3");
+        let failures = BatchFailures::of(["m1".to_owned()]);
+        assert_eq!(
+            serde_json::to_value(&failures).unwrap(),
+            json!({ "batchItemFailures": [{ "itemIdentifier": "m1" }] })
+        );
+        assert_eq!(
+            serde_json::to_value(BatchFailures::default()).unwrap(),
+            json!({ "batchItemFailures": [] })
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! The journal's stream → read models, and one job for each webhook endpoint that wants to know.
+
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use tokio::sync::Mutex;
+use waxwing_app::feed::FeedPush;
+use waxwing_functions::{Error, StreamEvent, connect, run_stream};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let deployment = connect().await?;
+    let push = Mutex::new(FeedPush::new(&deployment.records(), deployment.projections()));
+    let handle = service_fn(async |event: LambdaEvent<StreamEvent>| {
+        Ok::<_, Error>(run_stream(&mut *push.lock().await, event.payload).await?)
+    });
+    run(handle).await
+}

@@ -1,0 +1,59 @@
+use std::sync::{Arc, atomic::AtomicBool};
+
+use waxwing_api::Api;
+use waxwing_app::{
+    ports::{SandboxControl, WebhookPost},
+    processes::WebhookDispatch,
+};
+use waxwing_aws::Deployment;
+use waxwing_domain::Network;
+use waxwing_runtime::{
+    GuardedPost, LogFormat, OsEntropy, RemoteSandbox, SystemClock, environment, install_tls,
+    signed_client_maker, start_telemetry,
+};
+
+/// What ends a function. Lambda shows it in the log, and starts the function anew.
+pub type Error = lambda_runtime::Error;
+
+/// Telemetry, settings, engine.
+pub async fn connect() -> Result<Deployment, Error> {
+    install_tls();
+    start_telemetry(LogFormat::Json);
+    let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(OsEntropy));
+    let maker = signed_client_maker(clock.clone(), entropy.clone())?;
+    Deployment::connect(environment, clock, entropy, &maker).await.map_err(|error| {
+        tracing::error!(%error, "the function cannot start");
+        error.into()
+    })
+}
+
+/// The way out to receivers. Those of a sandbox may run on the developer's machine.
+fn post(deployment: &Deployment) -> Result<Arc<dyn WebhookPost>, Error> {
+    let allow_loopback = deployment.commands.network == Network::Sandbox;
+    Ok(Arc::new(GuardedPost::new(allow_loopback)?))
+}
+
+/// What the API's handlers need.
+pub fn api(deployment: &Deployment) -> Result<Api, Error> {
+    let commands = deployment.commands.clone();
+    let sandbox = deployment.sandbox.clone();
+    Ok(Api {
+        records: deployment.records(),
+        webhooks: post(deployment)?,
+        sandbox: sandbox.map(|client| Arc::new(RemoteSandbox(client)) as Arc<dyn SandboxControl>),
+        rate_limits: Arc::default(),
+        ids: commands.ids.clone(),
+        commands,
+        ready: Arc::new(AtomicBool::new(true)),
+    })
+}
+
+/// What makes deliveries.
+pub fn webhook_dispatch(deployment: &Deployment) -> Result<WebhookDispatch, Error> {
+    Ok(WebhookDispatch {
+        ports: deployment.commands.ports.clone(),
+        work: deployment.work(),
+        post: post(deployment)?,
+        entropy: deployment.commands.entropy.clone(),
+    })
+}

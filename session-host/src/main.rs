@@ -1,0 +1,12 @@
+//! The session host for ECS: settings, engine, host, run.
+
+mod address;
+mod routes;
+mod run;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    waxwing_runtime::install_tls();
+    waxwing_runtime::start_telemetry(waxwing_runtime::LogFormat::Json);
+    run::run().await
+}

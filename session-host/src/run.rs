@@ -1,0 +1,90 @@
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use tokio::{net::TcpListener, sync::watch};
+use waxwing_app::ports::{Clock, Entropy, EntropyExt};
+use waxwing_aws::Deployment;
+use waxwing_host::{Host, HostPorts, HostSettings};
+use waxwing_runtime::{
+    OsEntropy, SystemClock, environment, shutdown_signal, signed_client_maker, unix_seconds,
+};
+use waxwing_signed_http::Verifier;
+use waxwing_whatsapp::{Connector, Endpoints};
+
+use crate::{address, routes};
+
+const LISTEN: &str = "0.0.0.0:8090";
+/// How long requests under way may take when the host stops.
+const SERVE_STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Runs until SIGTERM or SIGINT, then drains: sessions close, and their places are free at once.
+pub(crate) async fn run() -> Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let maker = signed_client_maker(clock.clone(), entropy.clone())?;
+    let deployment = Deployment::connect(environment, clock.clone(), entropy.clone(), &maker).await?;
+    ensure!(
+        deployment.commands.network == waxwing_whatsapp::NETWORK,
+        "this build is for {} and the deployment for {}",
+        waxwing_whatsapp::NETWORK.as_str(),
+        deployment.commands.network.as_str(),
+    );
+    let listen: SocketAddr = environment("WAXWING_LISTEN")
+        .unwrap_or_else(|| LISTEN.to_owned())
+        .parse()
+        .context("WAXWING_LISTEN is no address such as 0.0.0.0:8090")?;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+    let address = address::advertised(listener.local_addr()?).await?;
+    let ports = HostPorts {
+        commands: deployment.commands.ports.clone(),
+        records: deployment.records(),
+        work: deployment.work(),
+        secrets: deployment.engine.secrets(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        connector: Arc::new(Connector::new(endpoints(&deployment)?, clock.clone())?),
+        host_name: name(&*entropy),
+    };
+    let settings = HostSettings { address: Some(address.clone()), ..HostSettings::default() };
+    let host = Host::start(ports, settings);
+    let router =
+        routes::router(host.clone(), Verifier::new(deployment.internal_key.clone(), unix_seconds(clock)));
+    let (stop, mut stopped) = watch::channel(false);
+    let server = tokio::spawn(async move {
+        axum::serve(listener, router)
+            .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) })
+            .await
+    });
+    let running = host.clone();
+    let sessions = tokio::spawn(async move { running.run().await });
+    tracing::info!(address, "the session host runs");
+    shutdown_signal().await?;
+    tracing::info!("draining");
+    host.stop().await;
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(SERVE_STOP_TIMEOUT, server).await;
+    sessions.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Unique among the hosts of a deployment, also among the starts of one task.
+fn name(entropy: &dyn Entropy) -> String {
+    let random: [u8; 8] = entropy.bytes();
+    format!("host-{:016x}", u64::from_be_bytes(random))
+}
+
+fn endpoints(deployment: &Deployment) -> Result<Arc<dyn Endpoints>> {
+    #[cfg(feature = "sandbox")]
+    {
+        let client = deployment.sandbox.clone().context("WAXWING_SANDBOX_URL is not set")?;
+        let url = environment("WAXWING_SANDBOX_URL").context("WAXWING_SANDBOX_URL is not set")?;
+        Ok(Arc::new(waxwing_host::SandboxEndpoints::new(&url, client)))
+    }
+    #[cfg(not(feature = "sandbox"))]
+    {
+        let _ = deployment;
+        Ok(Arc::new(waxwing_host::WhatsappEndpoints))
+    }
+}
