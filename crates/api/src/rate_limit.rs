@@ -96,7 +96,8 @@ pub(crate) async fn tell(State(api): State<Api>, request: Request, next: Next) -
         .scope(Cell::new(None), async move {
             let mut response = next.run(request).await;
             let standing = STANDING.with(Cell::get);
-            let standing = standing.unwrap_or_else(|| api.rate_limits.take(None, api.commands.ports.clock.now()));
+            let standing =
+                standing.unwrap_or_else(|| api.rate_limits.take(None, api.commands.ports.clock.now()));
             let reset_s = u32::from(standing.remaining < REQUESTS_PER_S);
             for (name, value) in [
                 ("ratelimit-limit", REQUESTS_PER_S),

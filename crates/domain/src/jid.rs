@@ -220,9 +220,16 @@ mod tests {
 
     #[test]
     fn what_is_no_recipient_is_refused() {
-        for text in
-            ["", "bob", "@lid", "x@lid", "15550001111@example.com", "15550001111:3@s.whatsapp.net", "+1@g.us", "status@broadcast"]
-        {
+        for text in [
+            "",
+            "bob",
+            "@lid",
+            "x@lid",
+            "15550001111@example.com",
+            "15550001111:3@s.whatsapp.net",
+            "+1@g.us",
+            "status@broadcast",
+        ] {
             assert!(Recipient::parse(text).is_err(), "{text}");
         }
     }

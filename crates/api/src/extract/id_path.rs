@@ -45,7 +45,9 @@ impl IntoParams for PhonePath {
                 .parameter_in(ParameterIn::Path)
                 .required(Required::True)
                 .description(Some("The phone's number, with or without a leading `+`."))
-                .schema(Some(ObjectBuilder::new().schema_type(Type::String).examples([json!("+15550001111")])))
+                .schema(Some(
+                    ObjectBuilder::new().schema_type(Type::String).examples([json!("+15550001111")]),
+                ))
                 .build(),
         ]
     }

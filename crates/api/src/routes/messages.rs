@@ -19,7 +19,9 @@ use waxwing_domain::{
 use super::{answer, kept, repeated};
 use crate::{
     Api, Problem, cursor,
-    extract::{Actor, Body, IdPath, IdempotencyKey, MessagesRead, MessagesSend, PageQuery, ValidQuery, limit},
+    extract::{
+        Actor, Body, IdPath, IdempotencyKey, MessagesRead, MessagesSend, PageQuery, ValidQuery, limit,
+    },
     shapes::{AcceptedMessageOut, MessageOut, Page, SendMessageIn, SendTextIn, TimelineEntryOut},
 };
 

@@ -214,9 +214,8 @@ pub(super) async fn add_fault(
         let view = queries::session(&api.commands.ports, &*api.records, actor.account(), id).await?;
         let view = view.ok_or_else(|| Problem::not_found("session").at("/session_id"))?;
         let phone = view.me.and_then(|me| me.phone);
-        number = Some(
-            phone.ok_or_else(|| Problem::field("/session_id", "the session is not linked to a phone"))?,
-        );
+        number =
+            Some(phone.ok_or_else(|| Problem::field("/session_id", "the session is not linked to a phone"))?);
     }
     let fault = json!({ "kind": kind, "number": number, "count": count, "for_s": for_s });
     call::<Empty>(&api, actor.account(), keyed(key, with("POST", "faults", &fault))).await
