@@ -1,6 +1,6 @@
 //! `waxwing admin`: asks the running server, or opens the files itself when none runs.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use axum::{
     Json, Router,
     extract::State,
@@ -12,16 +12,12 @@ use axum::{
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use waxwing_app::{
-    commands::{Commands, CreateAccountError, NewAccount},
-    execute::{Cause, ExecuteError},
-};
-use waxwing_domain::Secret;
+use waxwing_app::{commands::Commands, execute::Cause};
 use waxwing_embedded::OpenError;
 use waxwing_runtime::{OsEntropy, SystemClock};
 use waxwing_signed_http::{Verifier, require_signature};
 
-use crate::{cli::CreateAccountArgs, credentials, engine::Installation, internal};
+use crate::{cli::CreateAccountArgs, engine::Installation, internal};
 
 const PATH: &str = "/internal/admin/accounts";
 
@@ -49,22 +45,7 @@ async fn create(State(commands): State<Commands>, Json(body): Json<CreateAccount
 }
 
 async fn make(commands: &Commands, CreateAccountIn { name, email }: CreateAccountIn) -> Result<Value> {
-    let cause = Cause::system();
-    let password = credentials::draw_password(&*commands.entropy);
-    let ids = commands.draw_account();
-    let new = NewAccount { ids, name, email: email.clone(), password: Secret(password.clone()) };
-    let made =
-        commands.create_account(new, &cause).await.map_err(|error: CreateAccountError| anyhow!(error))?;
-    let key = commands
-        .create_api_key(made.account, commands.draw_api_key(), credentials::first_key(), &cause)
-        .await;
-    let key = key.map_err(|error: ExecuteError<_>| anyhow!("the API key could not be made: {error}"))?;
-    Ok(json!({
-        "account_id": made.account,
-        "owner_email": email,
-        "owner_password": password,
-        "api_key": key.key,
-    }))
+    Ok(serde_json::to_value(commands.onboard(name, email, &Cause::system()).await?)?)
 }
 
 /// `waxwing admin account create`

@@ -14,7 +14,7 @@ use waxwing_app::{
     commands::{AuthenticateError, CreateAccountError, CreatedAccount, DrawnApiKey, NewAccount, NewApiKey},
     execute::{Cause, ExecuteError},
     keys,
-    ports::{Entropy, EntropyExt, Guard, Write},
+    ports::{Guard, Write},
     rows,
 };
 use waxwing_domain::{AccountId, Secret, UserId, account::AccountError, user::UserError};
@@ -25,7 +25,6 @@ const FILE: &str = "credentials.json";
 const PENDING: &str = "credentials.pending.json";
 /// The address of the first admin, who may change it.
 const ADMIN_EMAIL: &str = "admin@waxwing.localhost";
-const ALPHABET: &[u8; 32] = b"ABCDEFGHJKMNPQRSTUVWXYZ123456789";
 
 /// What `credentials.json` says.
 #[derive(Clone, Serialize, Deserialize)]
@@ -129,17 +128,11 @@ async fn draw(installation: &Installation) -> Result<Pending> {
     let credentials = Credentials {
         base_url: String::new(),
         admin_email: ADMIN_EMAIL.to_owned(),
-        admin_password: draw_password(&*installation.entropy),
+        admin_password: commands.draw_password().0,
         account_id: account.to_string(),
         api_key,
     };
     Ok(Pending { credentials, owner })
-}
-
-/// A password of 120 random bits.
-pub(crate) fn draw_password(entropy: &dyn Entropy) -> String {
-    let random: [u8; 24] = entropy.bytes();
-    random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
 }
 
 /// Makes what is not there yet. Every step may have happened before.
@@ -171,19 +164,9 @@ async fn commit(installation: &Installation, wanted: &Pending) -> Result<()> {
         return Ok(());
     }
     let drawn = DrawnApiKey(Secret(credentials.api_key.clone()));
-    match commands.create_api_key(account, drawn, first_key(), &cause).await {
+    match commands.create_api_key(account, drawn, NewApiKey::first(), &cause).await {
         Ok(_) => Ok(()),
         Err(ExecuteError::Port(error)) => Err(error.into()),
         Err(error) => bail!("the API key could not be made: {error}"),
-    }
-}
-
-/// A key with all scopes.
-pub(crate) fn first_key() -> NewApiKey {
-    NewApiKey {
-        name: "first key".to_owned(),
-        scopes: vec!["*".to_owned()],
-        session_ids: None,
-        expires_at: None,
     }
 }

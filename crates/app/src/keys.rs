@@ -152,6 +152,16 @@ pub fn parked(consumer: &str, account: AccountId, stream: &str) -> Key {
     Key::new(format!("{}/parked/{consumer}", AccountId::SYSTEM), format!("{account}/{stream}"))
 }
 
+/// Partition of what an operator's long work remembers, so that it goes on after it was ended; sorted by part.
+pub fn operation(name: &str) -> String {
+    format!("{}/operation/{name}", AccountId::SYSTEM)
+}
+
+/// What one part of an operator's long work remembers.
+pub fn operation_part(name: &str, part: &str) -> Key {
+    Key::new(operation(name), part)
+}
+
 /// A claim: a keyed hash of what is claimed.
 fn claim(secrets: &dyn SecretBox, purpose: &str, parts: &[&str]) -> ClaimKey {
     // Parts are separated by a character that none of them contains.

@@ -1,9 +1,11 @@
 //! Event → read model. Each can be thrown away and built again from the journal.
 
 mod messages;
+mod rebuild;
 mod sessions;
 
 pub use messages::MessageProjection;
+pub use rebuild::{Rebuild, Rebuilt};
 pub use sessions::SessionProjection;
 pub(crate) use sessions::writes as session_writes;
 

@@ -73,10 +73,10 @@ impl Deployment {
         let secrets = Secrets::new(&config);
         let (engine, internal_key) = futures::try_join!(
             AwsEngine::connect_with(&config, settings, clock.clone(), entropy.clone()),
-            secret_key::read(&secrets, &internal_key_id),
+            secret_key::text(&secrets, &internal_key_id),
         )?;
-        let internal_key =
-            SigningKey::from_bytes(&internal_key[..]).expect("a key of 32 bytes is long enough");
+        let internal_key = SigningKey::from_secret(&internal_key)
+            .map_err(|error| PortError::Corrupt(format!("secret {internal_key_id}: {error}")))?;
         let records = engine.records();
         let work = Arc::new(AwsWork::new(&config, queues, records.clone(), clock.clone(), entropy.clone()));
         let commands = Commands {

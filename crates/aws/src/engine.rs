@@ -1,11 +1,17 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use waxwing_app::ports::{Clock, Entropy, Journal, PortError, Records, SecretBox};
+use waxwing_app::ports::{Clock, Entropy, FeedItem, Journal, PortError, Records, SecretBox, StreamName};
 use waxwing_domain::AccountId;
 
 use crate::{
-    connection::config_loader, journal::DynamoJournal, records::DynamoRecords, secrets::KmsSecretBox,
+    connection::config_loader,
+    journal::{
+        DynamoJournal, commit,
+        scan::{JournalScan, StreamPage},
+    },
+    records::DynamoRecords,
+    secrets::KmsSecretBox,
     settings::AwsSettings,
 };
 
@@ -71,6 +77,23 @@ impl AwsEngine {
     /// Envelope encryption under the KMS key.
     pub fn secrets(&self) -> Arc<dyn SecretBox> {
         Arc::clone(&self.secrets) as Arc<dyn SecretBox>
+    }
+
+    /// The next page of streams of one part of the journal, behind `after`, which an earlier page of the same scan gave. It
+    /// reads the table once through, for operators: nothing that serves a request may call it. What was committed within the
+    /// last second may be missing.
+    pub async fn scan_journal(
+        &self,
+        scan: &JournalScan,
+        after: Option<&str>,
+    ) -> Result<StreamPage, PortError> {
+        self.journal.scan(scan, after).await
+    }
+
+    /// The whole stream as the feed brought it, strongly consistent.
+    pub async fn feed_of(&self, account: AccountId, stream: &StreamName) -> Result<Vec<FeedItem>, PortError> {
+        let commits = self.journal.read(account, stream).await?;
+        Ok(commits.into_iter().map(commit::feed_item).collect())
     }
 
     /// Destroys every data key of the account: what its journal and its rows say cannot be read any more. Another process

@@ -4,6 +4,7 @@ mod append;
 mod claims;
 pub(crate) mod commit;
 mod heads;
+pub(crate) mod scan;
 
 use std::sync::Arc;
 

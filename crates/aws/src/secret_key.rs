@@ -10,14 +10,20 @@ use crate::failure::port_error;
 /// Fewest characters of a secret: with letters and digits they hold more than 128 random bits.
 const CHARS_MIN: usize = 32;
 
+/// What the secret says.
+pub(crate) async fn text(secrets: &Client, id: &str) -> Result<Zeroizing<String>, PortError> {
+    let got = secrets.get_secret_value().secret_id(id).send().await;
+    let got = got.map_err(|error| port_error(&format!("secret {id}"), &error))?;
+    Ok(Zeroizing::new(got.secret_string.unwrap_or_default()))
+}
+
 /// The key that follows from a secret: SHA-256 of its text, which may be any of enough random characters, such as
 /// Secrets Manager draws by itself.
 pub(crate) async fn read(secrets: &Client, id: &str) -> Result<Zeroizing<[u8; 32]>, PortError> {
-    let target = format!("secret {id}");
-    let got = secrets.get_secret_value().secret_id(id).send().await;
-    let got = got.map_err(|error| port_error(&target, &error))?;
-    key_of(got.secret_string().unwrap_or_default()).ok_or_else(|| {
-        PortError::Corrupt(format!("{target} is no key: {CHARS_MIN} random characters or more are expected"))
+    key_of(&text(secrets, id).await?).ok_or_else(|| {
+        PortError::Corrupt(format!(
+            "secret {id} is no key: {CHARS_MIN} random characters or more are expected"
+        ))
     })
 }
 

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use waxwing_app::ports::{FeedItem, PortError, StreamName};
+use waxwing_app::ports::{FeedItem, PortError};
 
 use crate::{
     item::{Item, Reader},
@@ -44,10 +44,8 @@ impl StreamRecord {
         let attributes = image.iter().map(|(name, value)| Some((name.clone(), attribute(value)?)));
         let item: Item = attributes.collect::<Option<_>>().ok_or_else(|| unreadable("an attribute"))?;
         let partition = Reader { what: "record of the journal's stream", item: &item }.text("pk")?;
-        let (account, stream) = partition.split_once('/').ok_or_else(|| unreadable("its key"))?;
-        let account = account.parse().map_err(|_| unreadable("its account"))?;
-        let commit = commit::read(account, &StreamName(stream.to_owned()), &item)?;
-        Ok(Some(FeedItem { order: commit::order(&commit.stream, commit.version), commit }))
+        let (account, stream) = commit::read_partition(&partition).ok_or_else(|| unreadable("its key"))?;
+        Ok(Some(commit::feed_item(commit::read(account, &stream, &item)?)))
     }
 }
 
@@ -67,7 +65,7 @@ fn attribute(value: &Value) -> Option<AttributeValue> {
 mod tests {
     use jiff::Timestamp;
     use serde_json::json;
-    use waxwing_app::ports::Commit;
+    use waxwing_app::ports::{Commit, StreamName};
     use waxwing_domain::AccountId;
 
     use super::*;

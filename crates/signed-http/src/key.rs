@@ -38,6 +38,18 @@ impl SigningKey {
         Ok(Self(Zeroizing::new(bytes.to_vec())))
     }
 
+    /// The key that follows from a secret of 32 characters or more, such as Secrets Manager draws by itself: SHA-256 of
+    /// its text, without white space around it.
+    ///
+    /// # Errors
+    /// [`KeyError::TooShort`].
+    pub fn from_secret(text: &str) -> Result<Self, KeyError> {
+        match text.trim() {
+            secret if secret.chars().count() >= KEY_MIN_BYTES => Self::from_bytes(&Sha256::digest(secret)),
+            _ => Err(KeyError::TooShort),
+        }
+    }
+
     /// Takes 64 hexadecimal digits or more.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ pub struct Answer {
 pub struct Client {
     http: reqwest::Client,
     base_url: String,
+    account_id: String,
     api_key: String,
 }
 
@@ -32,12 +33,18 @@ impl Client {
     pub fn new(credentials: &Credentials) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
-        Ok(Self { http, base_url: credentials.base_url.clone(), api_key: credentials.api_key.clone() })
+        let Credentials { base_url, account_id, api_key } = credentials.clone();
+        Ok(Self { http, base_url, account_id, api_key })
     }
 
     /// The same with another key.
     pub fn with_key(&self, api_key: &str) -> Self {
         Self { api_key: api_key.to_owned(), ..self.clone() }
+    }
+
+    /// Of which account the first key is.
+    pub fn account_id(&self) -> &str {
+        &self.account_id
     }
 
     /// Where the API is.

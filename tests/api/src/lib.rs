@@ -3,9 +3,11 @@
 mod client;
 mod process;
 mod receiver;
+pub mod traffic;
+pub mod walk;
 
 pub use client::{Answer, Client};
-pub use process::{Credentials, Sandbox, Waxwing, binary};
+pub use process::{Credentials, Sandbox, Waxwing, binary, program};
 pub use receiver::{Received, Receiver};
 
 use std::{future::Future, time::Duration};

@@ -12,12 +12,17 @@ use serde_json::Value;
 
 use crate::{Client, DEADLINE};
 
-/// The program that was built with this test: two folders up from it.
-pub fn binary() -> Result<PathBuf> {
+/// A program that was built with this test: it is two folders up from it.
+pub fn program(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folders = test.ancestors().skip(1).take(2);
-    let found = folders.map(|folder| folder.join("waxwing")).find(|path| path.exists());
-    found.context("waxwing is not built: run `cargo xtask test api`, which builds it first")
+    let found = folders.map(|folder| folder.join(name)).find(|path| path.exists());
+    found.with_context(|| format!("{name} is not built: run `cargo xtask test`, which builds it first"))
+}
+
+/// The standalone shape.
+pub fn binary() -> Result<PathBuf> {
+    program("waxwing")
 }
 
 /// What `credentials.json` says.

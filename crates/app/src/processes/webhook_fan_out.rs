@@ -115,13 +115,7 @@ impl WebhookFanOut {
             .map_err(|error| PortError::Corrupt(error.to_string()))?;
         let (endpoint, version) =
             self.ports.load::<WebhookEndpoint>(commit.account, commit.stream.id()).await?;
-        let key = keys::webhook(commit.account, id);
-        let write = match endpoint.active() {
-            Some(created) => {
-                Write::Put(rows::row(key, version, &WebhookView::new(id, created))?, Guard::Newer)
-            },
-            None => Write::Delete(key, Guard::Always),
-        };
+        let write = endpoint_write(commit.account, id, &endpoint, version)?;
         self.records.write_each(vec![write]).await.map(drop)
     }
 
@@ -160,6 +154,20 @@ impl WebhookFanOut {
         }
         Ok(all)
     }
+}
+
+/// What an endpoint's whole stream leads to: its row, or that there is none.
+pub(crate) fn endpoint_write(
+    account: AccountId,
+    id: WebhookEndpointId,
+    endpoint: &WebhookEndpoint,
+    version: u64,
+) -> Result<Write, PortError> {
+    let key = keys::webhook(account, id);
+    Ok(match endpoint.active() {
+        Some(created) => Write::Put(rows::row(key, version, &WebhookView::new(id, created))?, Guard::Newer),
+        None => Write::Delete(key, Guard::Always),
+    })
 }
 
 fn wants(endpoint: &WebhookView, kind: &str, session: Option<SessionId>) -> bool {

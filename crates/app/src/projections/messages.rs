@@ -64,57 +64,69 @@ impl MessageProjection {
             return Ok(Vec::new());
         }
         let view: Option<MessageView> = row.as_ref().map(rows::value).transpose()?;
+        let ports = &self.ports;
         let view = match seen + 1 >= first.version {
             true => {
-                self.apply(view, id, commits.iter().copied().filter(|commit| commit.version > seen)).await?
+                apply(ports, view, id, commits.iter().copied().filter(|commit| commit.version > seen)).await?
             },
             // Something is missing in between: the stream knows.
             false => {
-                let whole = self.ports.journal.read(account, stream).await?;
-                self.apply(None, id, whole.iter().filter(|commit| commit.version <= last.version)).await?
+                let whole = ports.journal.read(account, stream).await?;
+                apply(ports, None, id, whole.iter().filter(|commit| commit.version <= last.version)).await?
             },
         };
-        let view =
-            view.ok_or_else(|| PortError::Corrupt(format!("{stream} does not begin with a message")))?;
-        self.writes(account, &view, last.version)
+        let view = view.ok_or_else(|| no_message(stream))?;
+        writes(account, &view, last.version)
     }
+}
 
-    async fn apply<'a>(
-        &self,
-        mut view: Option<MessageView>,
-        id: MessageId,
-        commits: impl Iterator<Item = &'a Commit>,
-    ) -> Result<Option<MessageView>, PortError> {
-        for commit in commits {
-            for event in codec::open::<MessageEvent>(&*self.ports.secrets, commit).await? {
-                view = MessageView::after(view, id, event, commit.at);
-            }
+/// What a message's whole stream leads to, whatever the rows say.
+pub(super) async fn writes_of_whole(
+    ports: &CommandPorts,
+    account: AccountId,
+    stream: &StreamName,
+    commits: &[Commit],
+) -> Result<Vec<Write>, PortError> {
+    let id = MessageId::parse(stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))?;
+    let view = apply(ports, None, id, commits.iter()).await?.ok_or_else(|| no_message(stream))?;
+    writes(account, &view, commits.last().map_or(0, |last| last.version))
+}
+
+fn no_message(stream: &StreamName) -> PortError {
+    PortError::Corrupt(format!("{stream} does not begin with a message"))
+}
+
+async fn apply<'a>(
+    ports: &CommandPorts,
+    mut view: Option<MessageView>,
+    id: MessageId,
+    commits: impl Iterator<Item = &'a Commit>,
+) -> Result<Option<MessageView>, PortError> {
+    for commit in commits {
+        for event in codec::open::<MessageEvent>(&*ports.secrets, commit).await? {
+            view = MessageView::after(view, id, event, commit.at);
         }
-        Ok(view)
     }
+    Ok(view)
+}
 
-    fn writes(&self, account: AccountId, view: &MessageView, version: u64) -> Result<Vec<Write>, PortError> {
-        let (session, chat) = (view.session_id, &view.chat.jid);
-        let sort = view.position();
-        let indexes = vec![
-            IndexEntry {
-                index: keys::BY_SESSION,
-                partition: keys::messages_of_session(account, session),
-                sort: sort.clone(),
-            },
-            IndexEntry {
-                index: keys::BY_CHAT,
-                partition: keys::messages_of_chat(account, session, chat),
-                sort,
-            },
-        ];
-        let row = Row { indexes, ..rows::row(keys::message(account, view.id), version, view)? };
-        let sender = match view.direction {
-            Direction::In => view.from.as_ref().map(|from| &from.jid),
-            Direction::Out => None,
-        };
-        let key = keys::whatsapp_id(account, session, chat, sender, &view.whatsapp_id);
-        let index = Write::Put(rows::row(key, 1, &view.id)?, Guard::Absent);
-        Ok(vec![Write::Put(row, Guard::Newer), index])
-    }
+fn writes(account: AccountId, view: &MessageView, version: u64) -> Result<Vec<Write>, PortError> {
+    let (session, chat) = (view.session_id, &view.chat.jid);
+    let sort = view.position();
+    let indexes = vec![
+        IndexEntry {
+            index: keys::BY_SESSION,
+            partition: keys::messages_of_session(account, session),
+            sort: sort.clone(),
+        },
+        IndexEntry { index: keys::BY_CHAT, partition: keys::messages_of_chat(account, session, chat), sort },
+    ];
+    let row = Row { indexes, ..rows::row(keys::message(account, view.id), version, view)? };
+    let sender = match view.direction {
+        Direction::In => view.from.as_ref().map(|from| &from.jid),
+        Direction::Out => None,
+    };
+    let key = keys::whatsapp_id(account, session, chat, sender, &view.whatsapp_id);
+    let index = Write::Put(rows::row(key, 1, &view.id)?, Guard::Absent);
+    Ok(vec![Write::Put(row, Guard::Newer), index])
 }

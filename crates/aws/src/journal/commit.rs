@@ -1,6 +1,6 @@
 //! How a commit looks as an item. Names are short: an ordinary message's commit fits in one write unit of 1 KB.
 
-use waxwing_app::ports::{Commit, Order, PortError, StreamName};
+use waxwing_app::ports::{Commit, FeedItem, Order, PortError, StreamName};
 use waxwing_domain::AccountId;
 
 use crate::item::{Item, Reader, WRITE_ID, WRITE_ID_LEN, bytes, number, put_bytes, put_text, text};
@@ -14,7 +14,7 @@ const TYPES: &str = "t";
 const ACTOR: &str = "a";
 const REQUEST: &str = "r";
 const TRACE: &str = "x";
-const AT_MS: &str = "ms";
+pub(super) const AT_MS: &str = "ms";
 const KEY_ID: &str = "k";
 const PAYLOAD: &str = "p";
 
@@ -23,9 +23,20 @@ pub(crate) fn partition(account: AccountId, stream: &StreamName) -> String {
     format!("{account}/{stream}")
 }
 
+/// The reverse of [`partition`].
+pub(crate) fn read_partition(partition: &str) -> Option<(AccountId, StreamName)> {
+    let (account, stream) = partition.split_once('/')?;
+    Some((account.parse().ok()?, StreamName(stream.to_owned())))
+}
+
 /// Ids sort by the time they were made; a stream's commits sort by version behind its id.
 pub(crate) fn order(stream: &StreamName, version: u64) -> Order {
     Order(format!("{}/{version:010}", stream.id()))
+}
+
+/// The commit at its place in the feed.
+pub(crate) fn feed_item(commit: Commit) -> FeedItem {
+    FeedItem { order: order(&commit.stream, commit.version), commit }
 }
 
 /// The commit as an item.

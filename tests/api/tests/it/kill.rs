@@ -1,176 +1,24 @@
 //! SIGKILL at random moments: nothing that was accepted is lost, and nothing is done twice.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use anyhow::{Context, Result};
+use waxwing_tests_api::{
+    Waxwing,
+    traffic::{Amount, lose_nothing},
 };
-
-use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
-use tokio::sync::watch;
-use waxwing_tests_api::{Client, Receiver, Waxwing, eventually};
-
-const OWNER: &str = "+15550001111";
-const FRIENDS: [&str; 4] = ["+15550002221", "+15550002222", "+15550002223", "+15550002224"];
-const OUT: usize = 500;
-const IN: usize = 500;
-const KILLS: usize = 10;
-
-/// Where waxwing is at the moment; it moves with each restart.
-type Place = watch::Receiver<Client>;
-
-/// Repeats a request with its idempotency key until somebody answers.
-async fn insist(place: &Place, path: &str, key: &str, body: &Value) -> Result<Value> {
-    loop {
-        let client = place.borrow().clone();
-        match client.post_with(path, &[("idempotency-key", key)], body.clone()).await {
-            Ok(answer) if answer.status == 202 => return Ok(answer.body),
-            Ok(answer) if answer.status >= 500 => {},
-            Ok(answer) => anyhow::bail!("{path}: {answer:?}"),
-            Err(_) => {},
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Messages to the friends in turn, one after the other. What was accepted, by friend, in order.
-async fn send_all(
-    place: Place,
-    session: String,
-    done: Arc<AtomicUsize>,
-) -> Result<HashMap<String, Vec<(String, String)>>> {
-    let mut accepted: HashMap<String, Vec<(String, String)>> = HashMap::new();
-    for number in 0..OUT {
-        let friend = FRIENDS[number % FRIENDS.len()];
-        let text = format!("out {number}");
-        let body = json!({ "session_id": session, "to": friend, "type": "text", "text": text });
-        let answer = insist(&place, "/messages", &format!("out-{number}"), &body).await?;
-        let whatsapp_id = answer["whatsapp_id"].as_str().context("an id")?.to_owned();
-        accepted.entry(friend.to_owned()).or_default().push((whatsapp_id, text));
-        done.fetch_add(1, Ordering::Relaxed);
-    }
-    Ok(accepted)
-}
-
-/// Messages from the friends in turn. Their WhatsApp ids.
-async fn receive_all(place: Place, done: Arc<AtomicUsize>) -> Result<BTreeSet<String>> {
-    let mut sent = BTreeSet::new();
-    for number in 0..IN {
-        let friend = FRIENDS[number % FRIENDS.len()];
-        let body = json!({ "to": OWNER, "type": "text", "text": format!("in {number}") });
-        let answer =
-            insist(&place, &format!("/sandbox/phones/{friend}/messages"), &format!("in-{number}"), &body)
-                .await?;
-        sent.insert(answer["whatsapp_id"].as_str().context("an id")?.to_owned());
-        done.fetch_add(1, Ordering::Relaxed);
-    }
-    Ok(sent)
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_kills_lose_nothing_and_do_nothing_twice() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut waxwing = Waxwing::start(folder.path()).await?;
+    let waxwing = Waxwing::start(folder.path()).await?;
     let client = waxwing.client()?;
-    let receiver = Receiver::start().await?;
-    let hook =
-        client.post("/webhooks", json!({ "url": receiver.url(), "events": ["message.received"] })).await?;
-    receiver.expect_secret(hook.body["secret"].as_str().context("a secret")?);
-    for friend in FRIENDS {
-        client.make_phone(friend).await?;
-    }
-    let session = client.connected_session("shop", OWNER).await?;
-    let me = client.get(&format!("/sessions/{session}")).await?.body["me"].clone();
-
-    let (moved, place) = watch::channel(client);
-    let done = Arc::new(AtomicUsize::new(0));
-    let out = tokio::spawn(send_all(place.clone(), session.clone(), done.clone()));
-    let inbound = tokio::spawn(receive_all(place.clone(), done.clone()));
-    // Each kill falls at its own point of the traffic, so that a fast machine is killed in the midst of it, too.
-    for kill in 0..KILLS {
-        let threshold = (OUT + IN) * kill / KILLS + 7 * kill % 13;
-        eventually("traffic", || async { Ok((done.load(Ordering::Relaxed) >= threshold).then_some(())) })
-            .await?;
-        waxwing.kill()?;
-        waxwing = Waxwing::start(folder.path()).await?;
-        moved.send_replace(waxwing.client()?);
-    }
-    let accepted = out.await??;
-    let sent = inbound.await??;
-    let client = waxwing.client()?;
-
-    for (friend, wanted) in &accepted {
-        let inbox = eventually(&format!("everything in the inbox of {friend}"), || async {
-            let inbox = client.all(&format!("/sandbox/phones/{friend}/inbox")).await?;
-            Ok((inbox.len() >= wanted.len()).then_some(inbox))
-        })
-        .await
-        .with_context(|| waxwing.log())?;
-        let got: Vec<(String, String)> = inbox
-            .iter()
-            .map(|entry| {
-                (
-                    entry["whatsapp_id"].as_str().unwrap().to_owned(),
-                    entry["text"].as_str().unwrap().to_owned(),
-                )
-            })
-            .collect();
-        assert_eq!(&got, wanted, "each accepted message of {friend} is there once and in order");
-    }
-    let path = format!("/messages?session_id={session}&direction=in");
-    let listed = eventually("every inbound message in the API", || async {
-        let listed = client.all(&path).await?;
-        Ok((listed.len() >= sent.len()).then_some(listed))
+    let mut running = Some(waxwing);
+    let done = lose_nothing(client, Amount { messages: 500, disturbances: 10 }, async |_| {
+        running.take().context("it runs")?.kill()?;
+        let waxwing = Waxwing::start(folder.path()).await?;
+        let client = waxwing.client()?;
+        running = Some(waxwing);
+        Ok(client)
     })
     .await;
-    let listed = match listed {
-        Ok(listed) => listed,
-        Err(error) => {
-            let listed = client.all(&path).await?;
-            let there: BTreeSet<&str> =
-                listed.iter().filter_map(|message| message["whatsapp_id"].as_str()).collect();
-            let ledger = client.all("/sandbox/ledger").await?;
-            let lost = ledger.iter().filter(|entry| {
-                let id = entry["whatsapp_id"].as_str().unwrap();
-                sent.contains(id) && !there.contains(id)
-            });
-            let lost: Vec<String> = lost.map(Value::to_string).collect();
-            return Err(error).with_context(|| format!("missing:\n{}\n{}", lost.join("\n"), waxwing.log()));
-        },
-    };
-    let got: Vec<String> =
-        listed.iter().map(|message| message["whatsapp_id"].as_str().unwrap().to_owned()).collect();
-    let distinct: BTreeSet<String> = got.iter().cloned().collect();
-    assert_eq!(got.len(), distinct.len(), "an inbound message is in the API once");
-    assert_eq!(distinct, sent, "every inbound message is in the API");
-
-    eventually("every inbound message at the receiver", || async {
-        let told: BTreeSet<String> = receiver
-            .received()
-            .iter()
-            .map(|hook| hook.body["data"]["whatsapp_id"].as_str().unwrap().to_owned())
-            .collect();
-        Ok((told.len() >= sent.len()).then_some(()))
-    })
-    .await
-    .with_context(|| waxwing.log())?;
-    let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for hook in receiver.received() {
-        ids.entry(hook.body["data"]["whatsapp_id"].as_str().unwrap().to_owned()).or_default().insert(hook.id);
-    }
-    ensure!(ids.values().all(|ids| ids.len() == 1), "a message is always told under the same webhook-id");
-    ensure!(receiver.refused().is_empty(), "{:?}", receiver.refused());
-    let session = client.get(&format!("/sessions/{session}")).await?.body;
-    ensure!(
-        session["me"] == me && session["status"] == "connected",
-        "no kill needed a new pairing: {session}"
-    );
-    eventually("no message is left queued", || async {
-        Ok(client.all("/messages?status=queued").await?.is_empty().then_some(()))
-    })
-    .await
+    done.with_context(|| running.map(|waxwing| waxwing.log()).unwrap_or_default())
 }

@@ -1,0 +1,26 @@
+//! The walk of the README on the serverless shape: the same code as on the standalone one.
+
+use anyhow::Result;
+use waxwing_tests_api::walk;
+
+use crate::stack;
+
+#[tokio::test]
+async fn a_text_goes_out_and_its_way_is_told_in_the_timeline_and_by_webhooks() -> Result<()> {
+    walk::text_out(&stack::tenant("text-out").await?).await
+}
+
+#[tokio::test]
+async fn a_text_comes_in_and_is_told_in_the_api_and_by_a_webhook() -> Result<()> {
+    walk::text_in(&stack::tenant("text-in").await?).await
+}
+
+#[tokio::test]
+async fn a_message_that_the_owners_phone_sends_is_told_as_such() -> Result<()> {
+    walk::from_the_owners_phone(&stack::tenant("owner").await?).await
+}
+
+#[tokio::test]
+async fn a_repeated_request_has_one_effect() -> Result<()> {
+    walk::repeated_request(&stack::tenant("repeated").await?).await
+}
