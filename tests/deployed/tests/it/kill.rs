@@ -12,6 +12,7 @@ use crate::stack;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_functions_and_hosts_lose_nothing_and_do_nothing_twice() -> Result<()> {
+    let _alone = stack::QUIET.write().await;
     let client = stack::tenant("kills").await?;
     let place = client.clone();
     let done = lose_nothing(client, Amount { messages: 60, disturbances: 6 }, async |number| {

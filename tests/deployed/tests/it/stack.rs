@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 use waxwing_tests_api::{Client, Credentials, eventually, program};
 
 struct Stack {
@@ -20,6 +20,9 @@ struct Stack {
     _process: Child,
     folder: PathBuf,
 }
+
+/// Held to read by tests that nobody may disturb, to write by those that disturb.
+pub(crate) static QUIET: RwLock<()> = RwLock::const_new(());
 
 static STACK: OnceCell<Stack> = OnceCell::const_new();
 
