@@ -2,13 +2,13 @@ use std::time::Instant;
 
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use waxwing_app::{
     feed::FeedPush,
-    ports::{FeedItem, PortError},
+    ports::{Clock, FeedItem, PortError},
     processes::WebhookDispatch,
 };
 use waxwing_aws::{AwsWork, StreamRecord};
+use waxwing_runtime::{SystemClock, print_metrics};
 
 /// What a DynamoDB stream calls a function with.
 #[derive(Debug, Deserialize)]
@@ -106,26 +106,19 @@ pub async fn run_jobs(dispatch: &WebhookDispatch, event: QueueEvent) -> BatchFai
     BatchFailures::of(failed.into_iter().flatten())
 }
 
-/// How much was done in how long, in CloudWatch's embedded metric format: a line of the log that becomes two metrics.
+/// How much was done in how long.
 fn metric(name: &str, count: usize, began: Instant) {
-    let now_ms = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_millis());
-    let metrics =
-        [json!({ "Name": name, "Unit": "Count" }), json!({ "Name": "Took", "Unit": "Milliseconds" })];
-    println!(
-        "{}",
-        json!({
-            "_aws": {
-                "Timestamp": now_ms,
-                "CloudWatchMetrics": [{ "Namespace": "Waxwing", "Dimensions": [[]], "Metrics": metrics }],
-            },
-            name: count,
-            "Took": began.elapsed().as_secs_f64() * 1_000.0,
-        })
-    );
+    // Exact up to more than any batch holds.
+    #[expect(clippy::cast_precision_loss, reason = "see above")]
+    let count = count as f64;
+    let took_ms = began.elapsed().as_secs_f64() * 1_000.0;
+    print_metrics(SystemClock::default().now(), &[(name, "Count", count), ("Took", "Milliseconds", took_ms)]);
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

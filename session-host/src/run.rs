@@ -6,13 +6,15 @@ use waxwing_app::ports::{Clock, Entropy, EntropyExt};
 use waxwing_aws::Deployment;
 use waxwing_host::{Host, HostPorts, HostSettings};
 use waxwing_runtime::{
-    OsEntropy, SystemClock, environment, shutdown_signal, signed_client_maker, unix_seconds,
+    OsEntropy, SystemClock, environment, print_metrics, shutdown_signal, signed_client_maker, unix_seconds,
 };
 use waxwing_signed_http::Verifier;
 use waxwing_whatsapp::{Connector, Endpoints};
 
 use crate::{address, routes};
 
+/// The alarm waits for several times this.
+const METRICS_INTERVAL: Duration = Duration::from_secs(30);
 const LISTEN: &str = "0.0.0.0:8090";
 /// How long requests under way may take when the host stops.
 const SERVE_STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,8 +50,10 @@ pub(crate) async fn run() -> Result<()> {
     };
     let settings = HostSettings { address: Some(address.clone()), ..HostSettings::default() };
     let host = Host::start(ports, settings);
-    let router =
-        routes::router(host.clone(), Verifier::new(deployment.internal_key.clone(), unix_seconds(clock)));
+    let router = routes::router(
+        host.clone(),
+        Verifier::new(deployment.internal_key.clone(), unix_seconds(clock.clone())),
+    );
     let (stop, mut stopped) = watch::channel(false);
     let server = tokio::spawn(async move {
         axum::serve(listener, router)
@@ -58,8 +62,10 @@ pub(crate) async fn run() -> Result<()> {
     });
     let running = host.clone();
     let sessions = tokio::spawn(async move { running.run().await });
+    let metrics = tokio::spawn(tell_metrics(host.clone(), clock));
     tracing::info!(address, "the session host runs");
     shutdown_signal().await?;
+    metrics.abort();
     tracing::info!("draining");
     host.stop().await;
     stop.send_replace(true);
@@ -67,6 +73,19 @@ pub(crate) async fn run() -> Result<()> {
     sessions.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What alarms and scaling look at. A host that is fenced says nothing, like one that is gone.
+async fn tell_metrics(host: Host, clock: Arc<dyn Clock>) {
+    let mut every = tokio::time::interval(METRICS_INTERVAL);
+    loop {
+        every.tick().await;
+        if host.is_alive() {
+            let sessions = f64::from(u32::try_from(host.sessions()).unwrap_or(u32::MAX));
+            let metrics = [("HostHeartbeat", "Count", 1.0), ("SessionsPerHost", "Count", sessions)];
+            print_metrics(clock.now(), &metrics);
+        }
+    }
 }
 
 /// Unique among the hosts of a deployment, also among the starts of one task.

@@ -125,6 +125,11 @@ impl Host {
         *self.alive.borrow()
     }
 
+    /// How many sessions it looks after.
+    pub fn sessions(&self) -> usize {
+        self.pokes.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Looks after the sessions of Records until [`Host::stop`].
     pub async fn run(&self) {
         let mut stopped = self.stop.subscribe();

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod internal_http;
+mod metrics;
 mod shutdown;
 mod system;
 mod telemetry;
@@ -12,6 +13,7 @@ mod webhook_post;
 
 pub use addresses::is_public;
 pub use internal_http::{ClientMaker, RemoteSandbox, signed_client_maker, unix_seconds};
+pub use metrics::print_metrics;
 pub use shutdown::shutdown_signal;
 pub use system::{OsEntropy, SystemClock};
 pub use telemetry::{LogFormat, start_telemetry};

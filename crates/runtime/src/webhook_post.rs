@@ -45,6 +45,9 @@ impl WebhookPost for GuardedPost {
         for (name, value) in request.headers {
             post = post.header(name, value);
         }
+        if let Some(traceparent) = request.traceparent {
+            post = post.header("traceparent", traceparent);
+        }
         // The answer's body is not read: it is the receiver's, and may be endless.
         post.send().await.map(|answer| answer.status().as_u16()).map_err(|error| {
             let mut cause: &dyn Error = &error;
@@ -130,6 +133,7 @@ mod tests {
                 ("webhook-timestamp", "1".into()),
                 ("webhook-signature", "v1,".into()),
             ],
+            traceparent: None,
             body: b"{}".to_vec(),
             timeout: std::time::Duration::from_secs(5),
         }

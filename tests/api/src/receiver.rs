@@ -18,6 +18,8 @@ pub struct Received {
     pub id: String,
     /// Its JSON.
     pub body: Value,
+    /// Its `traceparent`.
+    pub traceparent: Option<String>,
     /// When.
     pub at: std::time::Instant,
 }
@@ -83,7 +85,9 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     match (verified, serde_json::from_slice(&body)) {
         (Ok(()), Ok(body)) => {
-            log.received.push(Received { id, body, at: std::time::Instant::now() });
+            let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+            let traceparent = traceparent.map(str::to_owned);
+            log.received.push(Received { id, body, traceparent, at: std::time::Instant::now() });
             StatusCode::NO_CONTENT
         },
         (verified, parsed) => {

@@ -34,7 +34,8 @@ pub async fn text_out(client: &Client) -> Result<()> {
     ensure!(behaviour.status == 200, "{behaviour:?}");
 
     let body = json!({ "session_id": session, "to": FRIEND, "type": "text", "text": "Hello from Waxwing", "metadata": { "order": 7 } });
-    let sent = client.post("/messages", body).await?;
+    let trace = [("traceparent", "00-5759e988bd862e3fe1be46a994272793-00f067aa0ba902b7-01")];
+    let sent = client.post_with("/messages", &trace, body).await?;
     ensure!(sent.status == 202, "{sent:?}");
     ensure!(sent.body["status"] == "queued" && sent.body["to"]["phone"] == FRIEND, "{sent:?}");
     let id = sent.body["id"].as_str().context("an id")?.to_owned();
@@ -88,6 +89,10 @@ pub async fn text_out(client: &Client) -> Result<()> {
         }
     }
     ensure!(receiver.refused().is_empty(), "{:?}", receiver.refused());
+    // The caller's trace goes on at the receiver.
+    let traced = receiver.received().into_iter().find(|hook| hook.body["data"]["status"] == "queued");
+    let traceparent = traced.and_then(|hook| hook.traceparent).context("a trace")?;
+    ensure!(traceparent.starts_with("00-5759e988bd862e3fe1be46a994272793-"), "{traceparent}");
     Ok(())
 }
 

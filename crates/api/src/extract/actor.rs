@@ -38,6 +38,7 @@ scopes! {
 /// Who calls, known to have the scope `S`.
 pub(crate) struct Actor<S> {
     caller: Caller,
+    trace_id: Option<String>,
     scope: PhantomData<S>,
 }
 
@@ -49,7 +50,8 @@ impl<S> Actor<S> {
 
     /// Who caused what follows.
     pub(crate) fn cause(&self) -> Cause {
-        Cause { actor: self.caller.key.to_string(), request_id: Some(request_id::current()), trace_id: None }
+        let (actor, request_id) = (self.caller.key.to_string(), Some(request_id::current()));
+        Cause { actor, request_id, trace_id: self.trace_id.clone() }
     }
 
     /// True when the credential may touch the session.
@@ -75,7 +77,7 @@ impl<S: Scope> FromRequestParts<Api> for Actor<S> {
         let caller = api.commands.authenticate(credential).await?;
         rate_limit::count(api, caller.account)?;
         match caller.may(S::NAME) {
-            true => Ok(Self { caller, scope: PhantomData }),
+            true => Ok(Self { caller, trace_id: trace_id(&parts.headers), scope: PhantomData }),
             false => Err(Problem::new("forbidden", format!("The scope {} is needed.", S::NAME))),
         }
     }
@@ -89,4 +91,47 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
         scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
     });
     bearer.or_else(|| text("x-api-key")).filter(|credential| !credential.is_empty())
+}
+
+/// The trace that the request is part of, as 32 hexadecimal digits: of `traceparent` (W3C Trace Context), else of
+/// `X-Amzn-Trace-Id` (`Root=1-5759e988-bd862e3fe1be46a994272793`, AWS X-Ray).
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_trace = |trace: &str| {
+        trace.len() == 32
+            && trace.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            && trace.bytes().any(|byte| byte != b'0')
+    };
+    let w3c = text("traceparent").and_then(|value| value.split('-').nth(1)).map(str::to_owned);
+    let of_aws = || {
+        let root =
+            text("x-amzn-trace-id")?.split(';').find_map(|part| part.trim().strip_prefix("Root=1-"))?;
+        Some(root.replace('-', ""))
+    };
+    w3c.filter(|trace| is_trace(trace)).or_else(|| of_aws().filter(|trace| is_trace(trace)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_read_from_either_header_and_from_nothing_else() {
+        let trace = |name: &'static str, value: &'static str| {
+            trace_id(&HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]))
+        };
+        let known = "5759e988bd862e3fe1be46a994272793".to_owned();
+        assert_eq!(
+            trace("traceparent", "00-5759e988bd862e3fe1be46a994272793-00f067aa0ba902b7-01"),
+            Some(known.clone())
+        );
+        assert_eq!(
+            trace("x-amzn-trace-id", "Self=1-2-3;Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"),
+            Some(known)
+        );
+        for value in ["", "00-zz-1-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
+            assert_eq!(trace("traceparent", value), None, "{value}");
+        }
+        assert_eq!(trace("x-amzn-trace-id", "Root=1-nonsense"), None);
+    }
 }

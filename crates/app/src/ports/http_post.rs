@@ -9,6 +9,8 @@ pub struct WebhookRequest {
     pub url: String,
     /// `webhook-id`, `webhook-timestamp`, `webhook-signature`.
     pub headers: [(&'static str, String); 3],
+    /// Goes as `traceparent` (W3C Trace Context), where the event is part of a trace.
+    pub traceparent: Option<String>,
     /// JSON.
     pub body: Vec<u8>,
     /// Until when the receiver has to answer.

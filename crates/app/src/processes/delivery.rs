@@ -28,6 +28,8 @@ const REPLAY_AFTER: SignedDuration = SignedDuration::from_hours(24);
 const ROWS: usize = 3;
 /// Messages of one session that are written at once: as many as fit into one [`Records::write_all`].
 const WRITTEN_AT_ONCE: usize = 100 / ROWS;
+/// Bytes of their rows: a transaction of DynamoDB holds 4 MB.
+const BYTES_AT_ONCE: usize = 3 << 20;
 
 /// An open outbox row: a message that has not been acknowledged by WhatsApp.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,11 +88,26 @@ impl Consumer for Delivery {
     }
 }
 
+/// How many of the first messages can be written at once; one always can.
+fn fitting(messages: &[[Write; ROWS]]) -> usize {
+    let bytes = |rows: &[Write; ROWS]| -> usize {
+        rows.iter().map(|write| if let Write::Put(row, _) = write { row.value.len() } else { 0 }).sum()
+    };
+    let sums = messages.iter().scan(0, |sum, rows| {
+        *sum += bytes(rows);
+        Some(*sum)
+    });
+    sums.take(WRITTEN_AT_ONCE).take_while(|sum| *sum <= BYTES_AT_ONCE).count().max(1)
+}
+
 impl Delivery {
     /// Writes the messages of one session in their order, and stops at the first that cannot be written: a host sends
     /// what it finds, so nothing later may stand in the outbox while an earlier message does not.
     async fn write_in_order(&self, messages: &[[Write; ROWS]]) -> Result<(), PortError> {
-        for together in messages.chunks(WRITTEN_AT_ONCE) {
+        let mut left = messages;
+        while !left.is_empty() {
+            let (together, rest) = left.split_at(fitting(left));
+            left = rest;
             match self.records.write_all(together.concat()).await {
                 Ok(()) => {},
                 // Some have been in the outbox.
@@ -150,5 +167,26 @@ impl Delivery {
             Write::Put(rows::row(keys::outbox_row(account, session, order), 1, &open)?, Guard::Always),
             Write::Put(rows::row(index, 1, &id)?, Guard::Always),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{Key, Row};
+
+    fn message(bytes: usize) -> [Write; ROWS] {
+        [bytes, 0, 0].map(|bytes| {
+            let (key, value) = (Key::new("p", "s"), vec![0; bytes]);
+            Write::Put(Row { key, value, version: 1, indexes: vec![], expires_at: None }, Guard::Always)
+        })
+    }
+
+    #[test]
+    fn as_many_messages_are_written_at_once_as_a_transaction_holds() {
+        assert_eq!(fitting(&vec![message(100); 50]), WRITTEN_AT_ONCE);
+        assert_eq!(fitting(&vec![message(400_000); 20]), 7);
+        assert_eq!(fitting(&[message(BYTES_AT_ONCE + 1), message(1)]), 1);
+        assert_eq!(fitting(&[message(1)]), 1);
     }
 }

@@ -26,7 +26,8 @@ use crate::{
     codec,
     execute::CommandPorts,
     ports::{
-        Entropy, EntropyExt, Job, PortError, Queue, WebhookPost, WebhookPostError, WebhookRequest, Work,
+        Commit, Entropy, EntropyExt, Job, PortError, Queue, WebhookPost, WebhookPostError, WebhookRequest,
+        Work,
     },
     told_events,
     views::MessageView,
@@ -211,7 +212,8 @@ impl WebhookDispatch {
             self.ports.load::<WebhookEndpoint>(named.account, &named.endpoint.to_string()).await?;
         // Nobody is there any more to be told.
         let Some(endpoint) = endpoint.active() else { return Ok(()) };
-        let body = self.body(named).await?;
+        let told = self.told(named).await?;
+        let body = told.body(named)?;
         let id = named.event_id.to_string();
         let timestamp = self.ports.clock.now().as_second();
         let signature = signature(&endpoint.secret, &id, timestamp, &body)
@@ -221,7 +223,10 @@ impl WebhookDispatch {
             ("webhook-timestamp", timestamp.to_string()),
             ("webhook-signature", signature),
         ];
-        let request = WebhookRequest { url: endpoint.url.clone(), headers, body, timeout: TIMEOUT };
+        let span = u64::from_be_bytes(self.entropy.bytes()).max(1);
+        let traceparent = told.trace_id.map(|trace_id| format!("00-{trace_id}-{span:016x}-01"));
+        let url = endpoint.url.clone();
+        let request = WebhookRequest { url, headers, traceparent, body, timeout: TIMEOUT };
         match self.post.post(request).await {
             Ok(200..=299) => Ok(()),
             Ok(status) => Err(Failure::Receiver(format!("the receiver answered {status}"))),
@@ -231,26 +236,14 @@ impl WebhookDispatch {
         }
     }
 
-    async fn body(&self, named: &WebhookJob) -> Result<Vec<u8>, PortError> {
-        let (kind, session, at, data) = match named.stream.kind() {
-            "message" => self.message_event(named).await?,
-            _ => self.session_event(named).await?,
-        };
-        let body = json!({
-            "id": named.event_id,
-            "type": kind,
-            "timestamp": at,
-            "account_id": named.account,
-            "session_id": session,
-            "data": data,
-        });
-        serde_json::to_vec(&body).map_err(|error| PortError::Corrupt(error.to_string()))
+    async fn told(&self, named: &WebhookJob) -> Result<Told, PortError> {
+        match named.stream.kind() {
+            "message" => self.message_event(named).await,
+            _ => self.session_event(named).await,
+        }
     }
 
-    async fn message_event(
-        &self,
-        named: &WebhookJob,
-    ) -> Result<(&'static str, SessionId, Timestamp, Value), PortError> {
+    async fn message_event(&self, named: &WebhookJob) -> Result<Told, PortError> {
         let id =
             MessageId::parse(named.stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))?;
         let mut view = None;
@@ -262,17 +255,15 @@ impl WebhookDispatch {
                 let told = view.as_ref().filter(|_| (commit.version, index) == (named.version, named.index));
                 if let Some(view) = told {
                     let data = told_events::message_event_data(id, &event, view);
-                    return Ok((told_events::message_event_type(&event), view.session_id, commit.at, data));
+                    let kind = told_events::message_event_type(&event);
+                    return Ok(Told::of(&commit, kind, view.session_id, data));
                 }
             }
         }
         Err(gone(named))
     }
 
-    async fn session_event(
-        &self,
-        named: &WebhookJob,
-    ) -> Result<(&'static str, SessionId, Timestamp, Value), PortError> {
+    async fn session_event(&self, named: &WebhookJob) -> Result<Told, PortError> {
         let id =
             SessionId::parse(named.stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))?;
         let commits = self.ports.journal.read(named.account, &named.stream).await?;
@@ -281,7 +272,34 @@ impl WebhookDispatch {
         let events = codec::open::<SessionEvent>(&*self.ports.secrets, &commit).await?;
         let told = events.get(named.index).map(told_events::session_event_data).unwrap_or_default();
         let (kind, data) = told.into_iter().nth(named.part).ok_or_else(|| gone(named))?;
-        Ok((kind, id, commit.at, data))
+        Ok(Told::of(&commit, kind, id, data))
+    }
+}
+
+/// An event as receivers are told of it.
+struct Told {
+    kind: &'static str,
+    session: SessionId,
+    at: Timestamp,
+    data: Value,
+    trace_id: Option<String>,
+}
+
+impl Told {
+    fn of(commit: &Commit, kind: &'static str, session: SessionId, data: Value) -> Self {
+        Self { kind, session, at: commit.at, data, trace_id: commit.trace_id.clone() }
+    }
+
+    fn body(&self, named: &WebhookJob) -> Result<Vec<u8>, PortError> {
+        let body = json!({
+            "id": named.event_id,
+            "type": self.kind,
+            "timestamp": self.at,
+            "account_id": named.account,
+            "session_id": self.session,
+            "data": self.data,
+        });
+        serde_json::to_vec(&body).map_err(|error| PortError::Corrupt(error.to_string()))
     }
 }
 
