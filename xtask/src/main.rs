@@ -3,6 +3,7 @@
 mod bench;
 mod emulators;
 mod generate;
+mod package;
 mod shell;
 mod test;
 mod tidy;
@@ -35,6 +36,8 @@ enum Command {
     Gen(generate::GenArgs),
     /// Measure, in release builds, and append the results to docs/reference/benchmarks.md.
     Bench(bench::BenchArgs),
+    /// Make what template.yaml deploys: build/lambda with a release build of each function.
+    Package(package::PackageArgs),
     /// Check what no compiler checks: edges between rooms, sizes of files, names of protocol crates.
     Tidy,
 }
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(args),
         Command::Gen(args) => generate::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Package(args) => package::run(args),
         Command::Tidy => tidy::run(),
     };
     match result {
