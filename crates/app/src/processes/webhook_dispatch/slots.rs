@@ -22,6 +22,9 @@ const WAITING_MAX: usize = 512;
 /// How long a delivery waits here at most. One whose endpoint needs longer to get to it goes back into the queue, so that
 /// those of other endpoints behind it are seen.
 const WAIT_MAX: Duration = Duration::from_secs(1);
+/// An endpoint that owes no answer for so long is quick: what waits for it stays, however much it is, since all that is
+/// held here is delivered before its leases end.
+const QUICK: Duration = Duration::from_millis(500);
 /// How long a delivery that went back stays away at most: the endpoint may have got better meanwhile.
 const AWAY_MAX: Duration = Duration::from_secs(60);
 
@@ -44,10 +47,21 @@ struct Line {
 }
 
 impl Line {
+    /// Since when it has owed an answer for the longest.
+    fn owes_since(&self) -> Option<Instant> {
+        self.under_way.iter().min().copied()
+    }
+
+    /// By when to look whether something waits for too long; `None` while nothing can.
+    fn look_at(&self) -> Option<Instant> {
+        let (_, since) = self.waiting.front()?;
+        Some((*since + WAIT_MAX).max(self.owes_since()? + QUICK))
+    }
+
     /// How long the endpoint needs for each delivery with all its slots, going by the one whose answer it has owed for the
     /// longest time. So one that answers again is not held to how slow it was.
     fn pace(&self, now: Instant) -> Duration {
-        let owed = self.under_way.iter().min().map_or(Duration::ZERO, |began| now.duration_since(*began));
+        let owed = self.owes_since().map_or(Duration::ZERO, |began| now.duration_since(began));
         owed / PER_ENDPOINT_MAX
     }
 
@@ -57,6 +71,9 @@ impl Line {
 
     /// Takes out what would wait for too long, each with the time after which the endpoint should get to it.
     fn late(&mut self, now: Instant) -> Vec<(Leased, Duration)> {
+        if self.owes_since().is_none_or(|began| now.duration_since(began) < QUICK) {
+            return Vec::new();
+        }
         let (pace, count) = (self.pace(now), u32::try_from(self.waiting.len()).unwrap_or(u32::MAX));
         let in_time =
             |since: Instant, before: u32| now.duration_since(since) + pace.saturating_mul(before) < WAIT_MAX;
@@ -139,8 +156,7 @@ impl Slots {
 
     /// By when to look again whether something waits for too long.
     pub(super) fn look_at(&self) -> Option<Instant> {
-        let oldest = self.lines.values().filter_map(|line| line.waiting.front()).map(|(_, since)| *since);
-        oldest.min().map(|since| since + WAIT_MAX)
+        self.lines.values().filter_map(Line::look_at).min()
     }
 
     /// Everything that waits, taken out.
@@ -206,6 +222,16 @@ mod tests {
         slots.start(later);
         assert!(slots.late(later).is_empty());
         assert_eq!(slots.room(), 0, "it is leased no more than can be looked after");
+    }
+
+    #[test]
+    fn what_waits_for_a_quick_endpoint_stays_however_long_it_waits() {
+        let now = Instant::now();
+        let mut slots = waiting(WAITING_MAX, now);
+        let later = now + Duration::from_secs(5);
+        slots.start(later);
+        assert!(slots.late(later + Duration::from_millis(400)).is_empty());
+        assert_eq!(slots.look_at(), Some(later + QUICK), "and nobody looks before something can be late");
     }
 
     #[test]
