@@ -28,9 +28,8 @@ enum Command {
         after_help = "Everything behind `--` and every flag that is not ours goes to `waxwing up`:\n  cargo xtask up --data-dir ./data --listen 127.0.0.1:8080"
     )]
     Up(up::UpArgs),
-    /// Run the tests: `rust` (units, conformance, sandbox, client), `api` (black box over HTTP), `aws` (the engine
-    /// of the serverless shape on emulators; needs Python, Java and npm), `live` (the live build has no test feature). No
-    /// part runs all, and the checks before them.
+    /// Run the tests: `rust` (units, conformance, sandbox, client), `api` (black box over HTTP), `aws` (the serverless shape
+    /// on emulators; needs Python, Java and npm), `live` (the live build has no test feature); all and the checks without a part.
     Test(test::TestArgs),
     /// Write what is generated and committed: the OpenAPI document.
     Gen(generate::GenArgs),
