@@ -8,9 +8,13 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-/// The workspace's folder.
+/// The workspace's folder. As cargo says it now: with a target folder that several checkouts share, the program may have
+/// been built in another.
+#[expect(clippy::disallowed_methods, reason = "cargo says here which checkout it runs us for")]
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR");
+    let folder = folder.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    folder.parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// `cargo` with these arguments, in the workspace.

@@ -29,7 +29,7 @@ mod work;
 pub use connection::config_loader;
 pub use deployment::{ClientMaker, Deployment, DeploymentError};
 pub use engine::AwsEngine;
-pub use journal::scan::{JournalScan, StreamPage, Wanted};
+pub use journal::scan::{JournalScan, StreamFilter, StreamPage};
 pub use settings::{AwsSettings, MissingSetting};
 pub use stream::{StreamImage, StreamRecord};
 pub use work::{AwsWork, QueueUrls};

@@ -1,9 +1,11 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use waxwing_app::{
+    commands::Outcomes,
     feed::Consumer as _,
+    identities::Identities,
     keys,
-    ports::{Guard, Write},
+    ports::{Clock as _, Guard, Write},
     processes::{Delivery, OutboxRow},
     rows,
 };
@@ -58,4 +60,37 @@ async fn nothing_later_is_in_the_outbox_while_an_earlier_message_is_not() {
     assert_eq!(outbox(&world, one).await, sent[1..]);
     assert_eq!(outbox(&world, other).await, sent_by_other);
     assert!(pokes.0.lock().unwrap().contains(&one));
+}
+
+#[tokio::test]
+async fn an_old_commit_whose_message_is_no_longer_queued_is_not_sent_again() {
+    let world = World::new();
+    let delivery = Delivery {
+        ports: world.ports.clone(),
+        records: world.engine.records(),
+        gateway: Arc::new(Pokes::default()),
+    };
+    let session = world.session("one").await;
+    let (done, queued) = (world.send(session, CHAT, "done").await, world.send(session, CHAT, "queued").await);
+    let items = world.items(&delivery).await;
+    delivery.handle(&items).await.unwrap();
+    let outcomes =
+        Outcomes { ports: world.ports.clone(), identities: Identities::new(world.engine.records()) };
+    outcomes.sent(account(), done.id, world.clock.now()).await.unwrap();
+
+    // The rows are gone, and so are the markers, as after 30 days.
+    let forget = async || {
+        let markers = [&done, &queued].map(|sent| keys::outbox_marker(account(), session, &sent.whatsapp_id));
+        let open = world.rows(keys::outbox(account(), session)).await.into_iter().map(|row| row.key);
+        let gone = open.chain(markers).map(|key| Write::Delete(key, Guard::Always)).collect();
+        world.engine.records().write_each(gone).await.unwrap();
+    };
+    forget().await;
+    // A young commit is not looked after: its marker is there.
+    delivery.handle(&items).await.unwrap();
+    assert_eq!(outbox(&world, session).await, [done.whatsapp_id.clone(), queued.whatsapp_id.clone()]);
+    forget().await;
+    world.clock.advance(Duration::from_secs(24 * 3_600 + 1));
+    delivery.handle(&items).await.unwrap();
+    assert_eq!(outbox(&world, session).await, std::slice::from_ref(&queued.whatsapp_id));
 }

@@ -4,5 +4,6 @@
 mod delivery;
 mod feed;
 mod identities;
+mod rebuild;
 mod webhooks;
 mod world;

@@ -17,7 +17,7 @@ use crate::{
 
 /// Which streams a scan names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum StreamFilter {
     /// All of them, each on one page.
     All,
     /// Those with a commit that was decided in this time, both ends included. A stream may stand on several pages.
@@ -37,7 +37,7 @@ pub struct JournalScan {
     /// How many parts there are: up to 1,000,000.
     pub segments: u32,
     /// Which streams.
-    pub wanted: Wanted,
+    pub wanted: StreamFilter,
     /// Most commits that are read for one page, where 1 MB of them is too much.
     pub page_limit: Option<u32>,
 }
@@ -72,10 +72,10 @@ impl DynamoJournal {
             .expression_attribute_names("#pk", PARTITION)
             .expression_attribute_names("#v", AT_VERSION);
         let builder = match scan.wanted {
-            Wanted::All => {
+            StreamFilter::All => {
                 builder.filter_expression("#v = :first").expression_attribute_values(":first", number(1))
             },
-            Wanted::Written { since, until } => builder
+            StreamFilter::Written { since, until } => builder
                 .filter_expression("#ms BETWEEN :since AND :until")
                 .expression_attribute_names("#ms", AT_MS)
                 .expression_attribute_values(":since", number(since.as_millisecond()))

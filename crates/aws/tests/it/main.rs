@@ -10,9 +10,13 @@ mod journal;
 mod left_over;
 mod messages;
 mod network;
+mod rebuild;
 mod records;
+mod refeed;
+mod scan;
 mod secrets;
 mod work;
+mod world;
 
 /// Runs each function as a test on both emulators of DynamoDB.
 macro_rules! on_both {

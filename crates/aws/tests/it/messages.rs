@@ -1,81 +1,30 @@
 //! Messages through the use cases, as far as this engine goes.
 
-use std::sync::Arc;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use waxwing_app::{
-    commands::{Commands, NewMessage, NewSession, Once},
-    execute::{Cause, CommandPorts},
     feed::Consumer as _,
-    id_source::IdSource,
     keys,
-    ports::{Bounds, FeedItem, Order, Query, StreamName},
+    ports::{Bounds, Query, StreamName},
     projections::MessageProjection,
     views::MessageView,
 };
-use waxwing_domain::{Content, Jid, MessageId, Network, SessionId, Text, session::SessionSettings};
+use waxwing_domain::{Content, MessageId};
 
 use crate::{
-    fixture::{Fixture, account, entropy},
+    fixture::{Fixture, account},
     on_both,
+    world::World,
 };
 
 on_both!(an_ordinary_messages_commit_takes_one_write_unit, the_longest_text_is_kept_whole,);
 
 const WRITE_UNIT_BYTES: usize = 1_024;
 
-struct World {
-    fixture: Fixture,
-    ports: CommandPorts,
-    commands: Commands,
-    session: SessionId,
-}
-
-impl World {
-    async fn new(fixture: Fixture) -> Self {
-        let clock = fixture.clock.clone();
-        let ports = CommandPorts {
-            journal: fixture.engine.journal(),
-            secrets: fixture.engine.secrets(),
-            clock: clock.clone(),
-        };
-        let entropy = entropy();
-        let commands = Commands {
-            ports: ports.clone(),
-            records: fixture.engine.records(),
-            entropy: entropy.clone(),
-            ids: Arc::new(IdSource::new(clock, entropy)),
-            network: Network::Sandbox,
-        };
-        let settings = SessionSettings::default();
-        let new = NewSession { name: "shop".to_owned(), phone_number: None, start: true, settings };
-        let made = commands.create_session(account(), new, None, &cause()).await.unwrap();
-        let Once::Done(session) = made else { unreachable!("the request has no key") };
-        Self { fixture, ports, commands, session: session.id }
-    }
-
-    async fn send(&self, text: String) -> MessageView {
-        let new = NewMessage {
-            session_id: self.session,
-            to: Jid::parse("15550001111@s.whatsapp.net").unwrap(),
-            content: Content::Text { text: Text(text), link_preview: true },
-            expires_at: None,
-            metadata: None,
-        };
-        match self.commands.send_message(account(), new, None, &cause()).await.unwrap() {
-            Once::Done(view) => view,
-            Once::Repeated(_) => unreachable!("the request has no key"),
-        }
-    }
-}
-
 impl World {
     /// What the feed would bring to the projection.
-    async fn project(&self, id: MessageId) {
+    async fn project_one(&self, id: MessageId) {
         let stream = StreamName::new("message", id);
-        let commits = self.ports.journal.read(account(), &stream).await.unwrap();
-        let items: Vec<FeedItem> =
-            commits.into_iter().map(|commit| FeedItem { order: Order(id.to_string()), commit }).collect();
+        let items = self.fixture.engine.feed_of(account(), &stream).await.unwrap();
         let projection =
             MessageProjection { ports: self.ports.clone(), records: self.fixture.engine.records() };
         projection.handle(&items).await.unwrap();
@@ -96,20 +45,12 @@ impl World {
     }
 }
 
-fn cause() -> Cause {
-    Cause {
-        actor: "key_01KB0000000000000000000000".to_owned(),
-        request_id: Some("req_01KB0000000000000000000000".to_owned()),
-        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
-    }
-}
-
 const ORDINARY: &str = "Your order 4711 is on its way and will be with you on Tuesday. Thank you!";
 
 async fn an_ordinary_messages_commit_takes_one_write_unit(fixture: Fixture) {
     let world = World::new(fixture).await;
     let sent = world.send(ORDINARY.to_owned()).await;
-    world.project(sent.id).await;
+    world.project_one(sent.id).await;
     let Fixture { settings, .. } = &world.fixture;
     let stream = format!("{}/message/{}", account(), sent.id);
     let commit = [("pk", AttributeValue::S(stream)), ("v", AttributeValue::N("1".to_owned()))];
@@ -127,7 +68,7 @@ async fn the_longest_text_is_kept_whole(fixture: Fixture) {
     let text: String =
         ('\u{1}'..='\u{1f}').filter(|c| !"\u{8}\t\n\u{c}\r".contains(*c)).cycle().take(65_536).collect();
     let sent = world.send(text.clone()).await;
-    world.project(sent.id).await;
+    world.project_one(sent.id).await;
     let query = Query {
         index: keys::BY_SESSION,
         partition: keys::messages_of_session(account(), world.session),
