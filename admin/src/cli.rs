@@ -53,7 +53,7 @@ enum Command {
     /// journal table once to find streams with commits of that time, then brings these commits, the streams in the order in
     /// which they were begun. Streams among them that a consumer had put aside go back to it. Handling a commit twice has one
     /// effect: delivery sends nothing that was in the outbox within 30 days or is no longer queued, and receivers know a
-    /// repeated webhook by its webhook-id. Hosts are not poked; they look by themselves every 10 s. After an interruption the
+    /// repeated webhook by its webhook-id. Hosts are not poked; they look by themselves every 30 s. After an interruption the
     /// same command goes on where it was.
     Refeed(RefeedArgs),
 }

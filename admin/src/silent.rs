@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use waxwing_app::ports::Gateway;
 use waxwing_domain::{AccountId, SessionId};
 
-/// Tells session hosts nothing. They look by themselves every 10 s, and an operator's machine seldom reaches the private
+/// Tells session hosts nothing. They look by themselves every 30 s, and an operator's machine seldom reaches the private
 /// addresses at which they are: each hint would only be waited for.
 #[derive(Debug, Clone, Copy)]
 pub struct SilentGateway;

@@ -94,12 +94,12 @@ def get(url):
 class Emulator:
     """ministack, or one that runs already, such as LocalStack."""
 
-    def __init__(self, folder, url):
+    def __init__(self, folder, url, port, via):
         self.process = None
-        self.url = url or f"http://127.0.0.1:{free_port()}"
+        self.url = url or f"http://127.0.0.1:{port or free_port()}"
         # Emulators take any credentials, but want some.
         self.environment = {
-            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ENDPOINT_URL": via or self.url,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",
@@ -262,7 +262,7 @@ def write_private(path, value):
 def run(arguments):
     folder, binaries = arguments.data_dir, arguments.bin_dir.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    emulator = Emulator(folder, arguments.emulator_url)
+    emulator = Emulator(folder, arguments.emulator_url, arguments.emulator_port, arguments.via)
     progress(f"emulator at {emulator.url}")
     sandbox_port = free_port()
     sandbox_url = f"http://127.0.0.1:{sandbox_port}"
@@ -350,6 +350,8 @@ def main():
     parser.add_argument("--data-dir", type=Path, default=Path("./data-aws"), help="credentials, logs and the sandbox's file")
     parser.add_argument("--listen", default="127.0.0.1:8080", help="where the API listens; port 0 takes a free one")
     parser.add_argument("--emulator-url", help="an emulator that runs already, such as LocalStack at http://127.0.0.1:4566")
+    parser.add_argument("--emulator-port", type=int, help="where the emulator that is started listens; a free port unless given")
+    parser.add_argument("--via", metavar="URL", help="what all processes take for the emulator: a proxy that counts, or disturbs")
     parser.add_argument("--until-stdin-closes", action="store_true", help="stop when standard input closes")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -15,6 +15,10 @@ use crate::{address, routes};
 
 /// The alarm waits for several times this.
 const METRICS_INTERVAL: Duration = Duration::from_secs(30);
+/// A look is two reads for each session, which would be most of what an idle one costs.
+const LOOK: Duration = Duration::from_secs(30);
+/// Commits of one chat come by different shards of the journal's stream, which different functions read.
+const SETTLE: Duration = Duration::from_millis(300);
 const LISTEN: &str = "0.0.0.0:8090";
 /// How long requests under way may take when the host stops.
 const SERVE_STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,7 +52,12 @@ pub(crate) async fn run() -> Result<()> {
         connector: Arc::new(Connector::new(endpoints(&deployment)?, clock.clone())?),
         host_name: name(&*entropy),
     };
-    let settings = HostSettings { address: Some(address.clone()), ..HostSettings::default() };
+    let settings = HostSettings {
+        address: Some(address.clone()),
+        look: LOOK,
+        settle: SETTLE,
+        ..HostSettings::default()
+    };
     let host = Host::start(ports, settings);
     let router = routes::router(
         host.clone(),

@@ -1,13 +1,17 @@
 //! Envelope encryption: data keys wrapped by KMS, kept in Records, and the key of keyed hashes out of Secrets Manager.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use aws_sdk_kms::{primitives::Blob, types::DataKeySpec};
 use jiff::SignedDuration;
+use tokio::sync::Mutex;
 use waxwing_app::{
     envelope::{DataKey, KeyCache, RootKey, decrypt, encrypt, key_id, key_number, key_place},
     keys,
@@ -25,6 +29,8 @@ use crate::{failure::port_error, records::DynamoRecords, secret_key};
 const KEYS_KEPT: SignedDuration = SignedDuration::from_mins(5);
 /// Data keys of one account.
 const KEYS_MAX: usize = 1_000;
+/// Accounts whose keys can be asked for at once, if their hashes differ.
+const LOADING: usize = 64;
 /// What a wrapped key is bound to, in the words of KMS.
 const PLACE: &str = "waxwing-data-key";
 
@@ -38,6 +44,7 @@ pub(crate) struct KmsSecretBox {
     hashes: RootKey,
     cache: KeyCache,
     cached_since_ms: AtomicI64,
+    loading: [Mutex<()>; LOADING],
 }
 
 impl KmsSecretBox {
@@ -52,7 +59,8 @@ impl KmsSecretBox {
         let hashes = secret_key::read(&secrets, hash_key_secret_id).await?;
         let cached_since_ms = AtomicI64::new(clock.now().as_millisecond());
         let (hashes, cache) = (RootKey::new(&hashes), KeyCache::default());
-        Ok(Self { kms, kms_key_id, records, clock, entropy, hashes, cache, cached_since_ms })
+        let loading = std::array::from_fn(|_| Mutex::default());
+        Ok(Self { kms, kms_key_id, records, clock, entropy, hashes, cache, cached_since_ms, loading })
     }
 
     /// Destroys every data key of the account. What they encrypted cannot be read any more; another process may go on
@@ -81,6 +89,11 @@ impl KmsSecretBox {
             Ok(key) => return Ok(key),
             Err(missed) => missed,
         };
+        let _one = self.loading(account).lock().await;
+        // Whoever came first has it by now.
+        if let Ok(key) = self.cache.current(account) {
+            return Ok(key);
+        }
         let key = match self.newest(account).await? {
             Some((number, wrapped)) if !wrapped.is_empty() => self.unwrap(account, number, wrapped).await?,
             newest => self.make_key(account, newest.map_or(1, |(number, _)| number + 1)).await?,
@@ -94,8 +107,20 @@ impl KmsSecretBox {
             Ok(key) => return Ok(key),
             Err(missed) => missed,
         };
+        let _one = self.loading(account).lock().await;
+        if let Ok(key) = self.cache.key(account, number) {
+            return Ok(key);
+        }
         let key = self.stored(account, number).await?;
         Ok(self.cache.remember(account, key, false, missed))
+    }
+
+    /// Held while a key of the account is asked for: a batch of commits that come to a cold process together asks once.
+    fn loading(&self, account: AccountId) -> &Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        account.hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % LOADING as u64).unwrap_or(0);
+        &self.loading[place]
     }
 
     /// The account's newest key: its number, and the wrapped key, empty when it was destroyed.

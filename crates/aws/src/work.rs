@@ -4,10 +4,10 @@
 //! minutes at most: jobs that are due later wait as rows in Records, until [`AwsWork::promote`] sends them.
 //!
 //! A function that SQS calls makes a [`Job`] of each message with [`AwsWork::job_of`] and gives it to the handler that
-//! everybody uses. The handler ends the job itself by `complete`, `retry` or `bury`, which deletes the message; the
-//! function answers without it among the failed items of its batch, and that Lambda then deletes it once more changes
-//! nothing. A job that the handler could not end (the engine failed, say) it names as failed: the message comes back when
-//! its visibility ends, one attempt on.
+//! everybody uses. The handler ends the job by `complete`, `retry` or `bury`; the function answers without it among the
+//! failed items of its batch, and Lambda deletes the messages of the batch with one request, which is why `complete` sends
+//! none. A job that the handler could not end (the engine failed, say) it names as failed: the message comes back when its
+//! visibility ends, one attempt on.
 
 mod batch;
 mod body;
@@ -27,6 +27,7 @@ use aws_sdk_sqs::{
     types::{Message, MessageSystemAttributeName},
 };
 use jiff::Timestamp;
+use tokio::sync::watch;
 use waxwing_app::ports::{Clock, DeadJob, Entropy, Job, NewJob, PortError, Queue, Records, Work};
 
 use crate::failure::{cancellation, port_error, refused};
@@ -40,8 +41,12 @@ const PAYLOAD_LIMIT_BYTES: usize = 4 << 10;
 const BATCH_LIMIT: usize = 10;
 /// SQS hides a message for so long at most.
 const LEASE_LIMIT_S: i32 = 12 * 60 * 60;
-/// A worker looks this often.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Before the receipt handle in the lease of a job whose message Lambda deletes once its function is done.
+const BY_LAMBDA: &str = "lambda:";
+/// A worker looks this often for jobs of others; each look is a request.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// And so long after a job of this process is due.
+const AFTER_DUE: Duration = Duration::from_millis(50);
 
 /// Jobs on SQS.
 pub struct AwsWork {
@@ -50,6 +55,8 @@ pub struct AwsWork {
     records: Arc<dyn Records>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    /// When the first job is due that this process put, if that is soon.
+    next_due: watch::Sender<Option<Timestamp>>,
 }
 
 impl AwsWork {
@@ -61,7 +68,8 @@ impl AwsWork {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { sqs: Client::new(config), queues, records, clock, entropy }
+        let next_due = watch::Sender::new(None);
+        Self { sqs: Client::new(config), queues, records, clock, entropy, next_due }
     }
 
     /// The job in a message that Lambda was called with: its id, receipt handle and body, and its
@@ -69,7 +77,7 @@ impl AwsWork {
     pub fn job_of(message_id: &str, receipt_handle: &str, body: &str, receive_count: u32) -> Job {
         let Body { id, payload, attempts } = Body::read(message_id, body);
         let attempts = attempts.saturating_add(receive_count.max(1));
-        Job { id, payload, attempts, lease: receipt_handle.to_owned() }
+        Job { id, payload, attempts, lease: format!("{BY_LAMBDA}{receipt_handle}") }
     }
 
     /// Sends what is due within 15 minutes after `now` from Records to its queue, where it waits for the rest of its time.
@@ -128,9 +136,18 @@ impl AwsWork {
         }
     }
 
+    /// A job that was put elsewhere must not come again with the rest of its batch, when that fails.
+    async fn delete_message_of(&self, queue: Queue, job: &Job) -> Result<(), PortError> {
+        let receipt = job.lease.strip_prefix(BY_LAMBDA).unwrap_or(&job.lease);
+        self.delete(self.target(queue.0)?, receipt).await
+    }
+
     /// Sends jobs, each to be due at its time: at once, delayed by SQS, or by way of Records.
     async fn put(&self, queue: Queue, jobs: Vec<(Body, Timestamp)>) -> Result<(), PortError> {
         let now = self.clock.now();
+        if let Some(first) = jobs.iter().map(|(_, due_at)| *due_at).min() {
+            self.next_due.send_modify(|next| *next = Some(next.map_or(first, |next| next.min(first))));
+        }
         let (mut soon, mut later) = (Vec::new(), Vec::new());
         for (body, due_at) in jobs {
             match batch::delay_s(now, due_at) {
@@ -182,19 +199,22 @@ impl Work for AwsWork {
     }
 
     async fn complete(&self, queue: Queue, job: &Job) -> Result<(), PortError> {
-        self.delete(self.target(queue.0)?, &job.lease).await
+        match job.lease.starts_with(BY_LAMBDA) {
+            true => Ok(()),
+            false => self.delete_message_of(queue, job).await,
+        }
     }
 
     async fn retry(&self, queue: Queue, job: &Job, due_at: Timestamp) -> Result<(), PortError> {
         // Sent first: a crash between the two repeats the job, and the other way round would lose it.
         self.put(queue, vec![(Body::of(job), due_at)]).await?;
-        self.complete(queue, job).await
+        self.delete_message_of(queue, job).await
     }
 
     async fn bury(&self, queue: Queue, job: &Job, reason: &str) -> Result<(), PortError> {
         let letter = Outgoing::new(&DeadBody::new(Body::of(job), reason, self.clock.now()), 0)?;
         batch::send(self, self.dead_target(queue)?, &[letter]).await.into_result()?;
-        self.complete(queue, job).await
+        self.delete_message_of(queue, job).await
     }
 
     async fn dead(&self, queue: Queue, limit: usize) -> Result<Vec<DeadJob>, PortError> {
@@ -206,7 +226,21 @@ impl Work for AwsWork {
     }
 
     async fn changed(&self, _queue: Queue) {
-        tokio::time::sleep(LONGEST_WAIT).await;
+        let until = tokio::time::Instant::now() + LONGEST_WAIT;
+        let mut next_due = self.next_due.subscribe();
+        loop {
+            let due_at = *next_due.borrow_and_update();
+            let left = due_at.map(|due_at| {
+                let left = Duration::try_from(due_at.duration_since(self.clock.now())).unwrap_or_default();
+                tokio::time::Instant::now() + left + AFTER_DUE
+            });
+            tokio::select! {
+                () = tokio::time::sleep_until(left.map_or(until, |left| left.min(until))) => break,
+                _ = next_due.changed() => {},
+            }
+        }
+        let now = self.clock.now();
+        self.next_due.send_if_modified(|next| next.take_if(|due_at| *due_at <= now).is_some());
     }
 }
 
@@ -214,7 +248,7 @@ fn job_in(message: &Message) -> Job {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let receive_count = attribute(message, &MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(1);
     let (id, receipt, body) = (text(&message.message_id), text(&message.receipt_handle), text(&message.body));
-    AwsWork::job_of(&id, &receipt, &body, receive_count)
+    Job { lease: receipt.clone(), ..AwsWork::job_of(&id, &receipt, &body, receive_count) }
 }
 
 fn attribute<N: std::str::FromStr>(message: &Message, name: &MessageSystemAttributeName) -> Option<N> {

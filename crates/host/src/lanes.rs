@@ -14,12 +14,15 @@ use tokio::{
 use waxwing_app::{
     commands::Outcomes,
     keys,
-    ports::{Clock, Guard, Key, PortError, Records, Work, Write},
+    ports::{Clock, Guard, Key, PortError, Records, Write},
     rows,
 };
-use waxwing_domain::{AccountId, MessageId, Person, SessionId, message::RecordReceipt};
+use waxwing_domain::{
+    AccountId, MessageId, Person, SessionId,
+    message::{Message, MessageStatus, RecordReceipt},
+};
 
-use crate::receipts::{self, ParkedReceipt};
+use crate::receipts::{ParkedReceipt, Parking};
 
 /// Lanes of a host. Enough to fill the group commits of the journal.
 pub(crate) const LANES: usize = 64;
@@ -39,6 +42,8 @@ pub(crate) enum Outcome {
     Failed { message: MessageId, open_row: Key, code: &'static str, detail: String },
     /// Its time is over.
     Expired { message: MessageId, open_row: Key },
+    /// Its row is there though it was ended before: a replay of the feed put it back, or it could not be removed.
+    Over { message: MessageId, open_row: Key },
     /// A recipient made a step.
     Receipt { session: SessionId, whatsapp_id: String, chat: Person, receipt: RecordReceipt },
 }
@@ -67,7 +72,7 @@ pub(crate) struct Lanes {
 pub(crate) struct LanePorts {
     pub(crate) outcomes: Outcomes,
     pub(crate) records: Arc<dyn Records>,
-    pub(crate) work: Arc<dyn Work>,
+    pub(crate) parking: Parking,
 }
 
 impl Lanes {
@@ -160,6 +165,15 @@ impl LanePorts {
                 self.outcomes.expired(*account, *message, *at).await?;
                 self.close(open_row).await
             },
+            Outcome::Over { message, open_row } => {
+                let (message, _) =
+                    self.outcomes.ports.load::<Message>(*account, &message.to_string()).await?;
+                match message.status() {
+                    // What is still queued keeps its row, whatever was believed.
+                    MessageStatus::Queued => Ok(()),
+                    _ => self.close(open_row).await,
+                }
+            },
             Outcome::Receipt { session, whatsapp_id, chat, receipt } => {
                 let key = keys::whatsapp_id(*account, *session, &chat.jid, None, whatsapp_id);
                 match rows::get::<MessageId>(&*self.records, &key).await? {
@@ -168,7 +182,7 @@ impl LanePorts {
                     },
                     None => {
                         let parked = ParkedReceipt::new(*account, *session, whatsapp_id, chat, receipt);
-                        receipts::park(&*self.work, &parked, *at).await
+                        self.parking.park(&parked, *at).await
                     },
                 }
             },

@@ -28,6 +28,9 @@ pub(crate) const ACK_TIMEOUT: Duration = Duration::from_secs(20);
 /// Pause before a failed send is tried again.
 const SEND_PAUSE: Duration = Duration::from_secs(2);
 
+/// How much later than its order says a row may come, where rows do come late, and still be found by the next hint.
+const LATE: Duration = Duration::from_secs(5);
+
 /// An open row with its key.
 #[derive(Debug, Clone)]
 pub(crate) struct Open {
@@ -61,35 +64,41 @@ pub(crate) struct Outbox {
     paused: HashMap<Jid, (u32, Instant)>,
     /// Chats of which rows were left out: none of their later rows is taken before the next reading from the beginning.
     held_back: HashSet<Jid>,
-    /// The last row that was read.
+    /// The last row that was read, and that no late row can come before.
     last: Option<String>,
+    /// How long a message is held back after it was accepted, so that earlier ones that come late go before it.
+    settle: Duration,
+    /// When the first message that is held back may go.
+    settled_at: Option<Instant>,
     /// Rows may stand behind the last one.
     more: bool,
 }
 
 impl Outbox {
-    /// Takes what stands in the outbox: up to [`WINDOW`] rows from its beginning.
-    pub(crate) fn read(&mut self, rows: &[Row]) -> Result<(), PortError> {
+    /// An outbox whose rows may come out of order within this time; zero where they never do.
+    pub(crate) fn new(settle: Duration) -> Self {
+        Self { settle, ..Self::default() }
+    }
+
+    /// Takes what stands in the outbox: up to [`WINDOW`] rows from its beginning. Returns those that were taken out before
+    /// and stand there still, with their WhatsApp ids: a replay of the feed put them back, or they are just about to go.
+    pub(crate) fn read(&mut self, rows: &[Row], clock: Timestamp) -> Result<Vec<(String, Taken)>, PortError> {
         // What is on its way stays, also when it lies outside the window.
         let in_flight = &self.in_flight;
         self.open.retain(|_, open| in_flight.contains_key(&open.row.whatsapp_id));
         self.held_back.clear();
-        let ids = self.insert(rows)?;
+        self.last = None;
+        let ids = self.insert(rows, clock)?;
         self.done.retain(|id, _| ids.contains(id));
-        self.last = rows.last().map(|row| row.key.sort.clone());
-        Ok(())
+        Ok(self.done.iter().map(|(id, taken)| (id.clone(), taken.clone())).collect())
     }
 
     /// Takes rows that stand behind the last one that was read.
-    pub(crate) fn read_on(&mut self, rows: &[Row]) -> Result<(), PortError> {
-        self.insert(rows)?;
-        if let Some(last) = rows.last() {
-            self.last = Some(last.key.sort.clone());
-        }
-        Ok(())
+    pub(crate) fn read_on(&mut self, rows: &[Row], clock: Timestamp) -> Result<(), PortError> {
+        self.insert(rows, clock).map(drop)
     }
 
-    fn insert(&mut self, rows: &[Row]) -> Result<HashSet<String>, PortError> {
+    fn insert(&mut self, rows: &[Row], clock: Timestamp) -> Result<HashSet<String>, PortError> {
         self.more = rows.len() >= WINDOW;
         let mut ids = HashSet::new();
         let mut chats: HashMap<Jid, usize> = HashMap::new();
@@ -99,6 +108,9 @@ impl Outbox {
         for row in rows {
             let outbox_row: OutboxRow = rows::value(row)?;
             ids.insert(outbox_row.whatsapp_id.clone());
+            if self.settle.is_zero() || age(outbox_row.message_id, clock) > LATE {
+                self.last = Some(row.key.sort.clone());
+            }
             if self.done.contains_key(&outbox_row.whatsapp_id) || self.open.contains_key(&row.key.sort) {
                 continue;
             }
@@ -140,6 +152,7 @@ impl Outbox {
 
     /// What may be sent now, in order, marked as on its way.
     pub(crate) fn next(&mut self, now: Instant, clock: Timestamp) -> Vec<Open> {
+        self.settled_at = None;
         let mut busy: HashSet<&Jid> = self.in_flight.values().map(|flight| &flight.chat).collect();
         busy.extend(self.paused.iter().filter(|(_, (_, until))| *until > now).map(|(chat, _)| chat));
         let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight.len());
@@ -148,8 +161,15 @@ impl Outbox {
             if chosen.len() == room {
                 break;
             }
-            if busy.insert(&open.row.to.jid) && open.row.expires_at > clock {
-                chosen.push(open.clone());
+            if !busy.insert(&open.row.to.jid) || open.row.expires_at <= clock {
+                continue;
+            }
+            match self.settle.saturating_sub(age(open.row.message_id, clock)) {
+                Duration::ZERO => chosen.push(open.clone()),
+                left => {
+                    let at = now + left;
+                    self.settled_at = Some(self.settled_at.map_or(at, |first| first.min(at)));
+                },
             }
         }
         for open in &chosen {
@@ -213,8 +233,14 @@ impl Outbox {
     pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
         let flights = self.in_flight.values().map(|flight| flight.until);
         let pauses = self.paused.values().map(|(_, until)| *until).filter(|until| *until > now);
-        flights.chain(pauses).min()
+        flights.chain(pauses).chain(self.settled_at).min()
     }
+}
+
+/// How long ago a message was accepted. One whose acceptor's clock is ahead of ours counts as new.
+fn age(message: MessageId, clock: Timestamp) -> Duration {
+    let now_ms = u64::try_from(clock.as_millisecond()).unwrap_or(0);
+    Duration::from_millis(now_ms.saturating_sub(message.unix_ms()))
 }
 
 #[cfg(test)]
@@ -243,7 +269,7 @@ mod tests {
     #[test]
     fn one_message_of_a_chat_is_on_its_way_and_the_next_follows_its_acknowledgement() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
-        outbox.read(&[row(1, "15550001111"), row(2, "15550001111"), row(3, "15550002222")]).unwrap();
+        outbox.read(&[row(1, "15550001111"), row(2, "15550001111"), row(3, "15550002222")], START).unwrap();
         assert_eq!(ids(&outbox.next(now, START)), ["ID1", "ID3"]);
         assert!(outbox.next(now, START).is_empty());
         assert!(outbox.acknowledged("ID1").is_some());
@@ -252,29 +278,46 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_message_that_comes_late_goes_first() {
+        let (mut outbox, now) = (Outbox::new(Duration::from_millis(300)), Instant::now());
+        let clock = |ms| Timestamp::from_millisecond(ms).unwrap();
+        let (late, early, other) =
+            (row(5_100, "15550001111"), row(5_000, "15550001111"), row(10, "15550002222"));
+        outbox.read(&[other, late.clone()], clock(5_150)).unwrap();
+        assert_eq!(ids(&outbox.next(now, clock(5_150))), ["ID10"]);
+        assert_eq!(outbox.wake_at(now), Some(now + Duration::from_millis(250)));
+        // The next hint reads it, though it stands before what was read.
+        let after = outbox.read_on_after().unwrap();
+        assert_eq!(after.as_deref(), Some(format!("{:020}", 10).as_str()));
+        outbox.read_on(&[early, late], clock(5_250)).unwrap();
+        assert!(outbox.next(now, clock(5_250)).is_empty());
+        assert_eq!(ids(&outbox.next(now, clock(5_400))), ["ID5000"]);
+    }
+
+    #[test]
     fn a_chat_that_does_not_move_leaves_room_for_the_others() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
         let mut rows: Vec<Row> = (1..=100).map(|order| row(order, "15550001111")).collect();
         rows.push(row(101, "15550002222"));
-        outbox.read(&rows).unwrap();
+        outbox.read(&rows, START).unwrap();
         assert_eq!(ids(&outbox.next(now, START)), ["ID1", "ID101"]);
         assert_eq!(outbox.open.len(), PER_CHAT_MAX + 1);
         // A later row of the chat must not overtake those that were left out.
-        outbox.read_on(&[row(102, "15550001111")]).unwrap();
+        outbox.read_on(&[row(102, "15550001111")], START).unwrap();
         for order in 1..=PER_CHAT_MAX {
             assert!(!outbox.wants_reading());
             outbox.acknowledged(&format!("ID{order}"));
             outbox.next(now, START);
         }
         assert!(outbox.wants_reading());
-        outbox.read(&rows).unwrap();
+        outbox.read(&rows, START).unwrap();
         assert_eq!(ids(&outbox.next(now, START)), ["ID17"]);
     }
 
     #[test]
     fn a_late_acknowledgement_of_what_was_given_up_counts() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
-        outbox.read(&[row(1, "15550001111")]).unwrap();
+        outbox.read(&[row(1, "15550001111")], START).unwrap();
         outbox.next(now, START);
         outbox.time_out(now + ACK_TIMEOUT);
         assert_eq!(ids(&outbox.take_expired(Timestamp::from_second(5).unwrap())), ["ID1"]);
@@ -286,19 +329,19 @@ mod tests {
     #[test]
     fn an_acknowledged_row_that_still_stands_there_is_not_sent_again() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
-        outbox.read(&[row(1, "15550001111")]).unwrap();
+        outbox.read(&[row(1, "15550001111")], START).unwrap();
         outbox.next(now, START);
         outbox.acknowledged("ID1");
-        outbox.read(&[row(1, "15550001111"), row(2, "15550001111")]).unwrap();
+        outbox.read(&[row(1, "15550001111"), row(2, "15550001111")], START).unwrap();
         assert_eq!(ids(&outbox.next(now, START)), ["ID2"]);
-        outbox.read(&[row(2, "15550001111")]).unwrap();
+        outbox.read(&[row(2, "15550001111")], START).unwrap();
         assert!(outbox.done.is_empty());
     }
 
     #[test]
     fn what_is_not_acknowledged_is_sent_again_in_order() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
-        outbox.read(&[row(1, "15550001111"), row(2, "15550001111")]).unwrap();
+        outbox.read(&[row(1, "15550001111"), row(2, "15550001111")], START).unwrap();
         outbox.next(now, START);
         outbox.time_out(now + ACK_TIMEOUT);
         assert_eq!(ids(&outbox.next(now, START)), ["ID1"]);
@@ -309,7 +352,7 @@ mod tests {
     #[test]
     fn a_failed_send_pauses_its_chat_only() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
-        outbox.read(&[row(1, "15550001111"), row(2, "15550002222")]).unwrap();
+        outbox.read(&[row(1, "15550001111"), row(2, "15550002222")], START).unwrap();
         outbox.next(now, START);
         outbox.not_sent("ID1", now);
         outbox.acknowledged("ID2");
@@ -320,7 +363,7 @@ mod tests {
     #[test]
     fn what_is_over_is_taken_out_unless_it_is_on_its_way() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
-        outbox.read(&[row(1, "15550001111"), row(2, "15550001111"), row(9, "15550001111")]).unwrap();
+        outbox.read(&[row(1, "15550001111"), row(2, "15550001111"), row(9, "15550001111")], START).unwrap();
         outbox.next(now, START);
         let expired = outbox.take_expired(Timestamp::from_second(5).unwrap());
         assert_eq!(ids(&expired), ["ID2"]);

@@ -3,13 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use waxwing_app::{
     commands::Outcomes,
     keys,
-    ports::{Clock, Job, NewJob, PortError, Queue, Records, Work},
+    ports::{Clock, Consistency, Guard, Job, Key, NewJob, PortError, Queue, Records, SecretBox, Work, Write},
     rows,
 };
 use waxwing_domain::{
@@ -21,6 +22,8 @@ use waxwing_domain::{
 const DELAYS_S: &[i64] = &[1, 2, 5, 10, 30, 60, 120];
 const LEASE: Duration = Duration::from_secs(30);
 const BATCH: usize = 64;
+/// The row of a receipt outlives all of its tries.
+const ROW_KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// Pause after the engine failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -57,27 +60,67 @@ impl ParkedReceipt {
     }
 }
 
-/// Parks a receipt. The same one parked twice is one.
-pub(crate) async fn park(work: &dyn Work, receipt: &ParkedReceipt, now: Timestamp) -> Result<(), PortError> {
-    let ParkedReceipt { session, whatsapp_id, step, recipient, .. } = receipt;
-    let id = format!("{session}/{whatsapp_id}/{step:?}/{}", recipient.jid);
-    let payload = serde_json::to_string(receipt).map_err(|error| PortError::Corrupt(error.to_string()))?;
-    let due_at = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
-    work.push(Queue::RECEIPTS, vec![NewJob { id, payload, due_at }]).await
+/// The job of a parked receipt. Queues carry ids only: the receipt itself, with its phone numbers, is a row.
+#[derive(Serialize, Deserialize)]
+struct Reference {
+    account: AccountId,
+    session: SessionId,
+    receipt: String,
+}
+
+impl Reference {
+    fn key(&self) -> Key {
+        keys::parked_receipt(self.account, self.session, &self.receipt)
+    }
+}
+
+/// Where parked receipts are.
+#[derive(Clone)]
+pub(crate) struct Parking {
+    pub(crate) records: Arc<dyn Records>,
+    pub(crate) work: Arc<dyn Work>,
+    pub(crate) secrets: Arc<dyn SecretBox>,
+}
+
+impl Parking {
+    /// Parks a receipt. The same one parked twice is one.
+    pub(crate) async fn park(&self, receipt: &ParkedReceipt, now: Timestamp) -> Result<(), PortError> {
+        let ParkedReceipt { account, session, whatsapp_id, step, recipient, .. } = receipt;
+        let name = format!("{session}/{whatsapp_id}/{step:?}/{}", recipient.jid);
+        let id = URL_SAFE_NO_PAD.encode(self.secrets.keyed_hash("parked_receipt", name.as_bytes()));
+        let reference = Reference { account: *account, session: *session, receipt: id.clone() };
+        let mut row = rows::row(reference.key(), 1, receipt)?;
+        row.expires_at = now.checked_add(ROW_KEPT).ok();
+        self.records.write_each(vec![Write::Put(row, Guard::Always)]).await?;
+        let payload =
+            serde_json::to_string(&reference).map_err(|error| PortError::Corrupt(error.to_string()))?;
+        let due_at = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
+        self.work.push(Queue::RECEIPTS, vec![NewJob { id, payload, due_at }]).await
+    }
+
+    async fn parked(&self, reference: &Reference) -> Result<Option<ParkedReceipt>, PortError> {
+        let row = self.records.get(&reference.key(), Consistency::Strong).await?;
+        row.map(|row| rows::value(&row)).transpose()
+    }
+
+    /// The receipt needs no further look.
+    async fn done(&self, reference: &Reference, job: &Job) -> Result<(), PortError> {
+        self.records.write_each(vec![Write::Delete(reference.key(), Guard::Always)]).await?;
+        self.work.complete(Queue::RECEIPTS, job).await
+    }
 }
 
 /// Tries parked receipts again until `stop` becomes true.
 pub(crate) struct ReceiptRetry {
     pub(crate) outcomes: Outcomes,
-    pub(crate) records: Arc<dyn Records>,
-    pub(crate) work: Arc<dyn Work>,
+    pub(crate) parking: Parking,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl ReceiptRetry {
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
-            let jobs = match self.work.lease(Queue::RECEIPTS, BATCH, LEASE).await {
+            let jobs = match self.parking.work.lease(Queue::RECEIPTS, BATCH, LEASE).await {
                 Ok(jobs) => jobs,
                 Err(error) => {
                     tracing::warn!(%error, "parked receipts wait for the engine");
@@ -95,7 +138,7 @@ impl ReceiptRetry {
             }
             if jobs.is_empty() {
                 tokio::select! {
-                    () = self.work.changed(Queue::RECEIPTS) => {}
+                    () = self.parking.work.changed(Queue::RECEIPTS) => {}
                     _ = stop.changed() => {}
                 }
             }
@@ -103,25 +146,28 @@ impl ReceiptRetry {
     }
 
     async fn look(&self, job: &Job) -> Result<(), PortError> {
-        let Ok(parked) = serde_json::from_str::<ParkedReceipt>(&job.payload) else {
-            return self.work.bury(Queue::RECEIPTS, job, "the payload cannot be read").await;
+        let Ok(reference) = serde_json::from_str::<Reference>(&job.payload) else {
+            return self.parking.work.bury(Queue::RECEIPTS, job, "the payload cannot be read").await;
+        };
+        let Some(parked) = self.parking.parked(&reference).await? else {
+            return self.parking.work.complete(Queue::RECEIPTS, job).await;
         };
         let ParkedReceipt { account, session, whatsapp_id, chat, step, recipient, at } = parked;
         let key = keys::whatsapp_id(account, session, &chat.jid, None, &whatsapp_id);
-        let message: Option<MessageId> = rows::get(&*self.records, &key).await?;
+        let message: Option<MessageId> = rows::get(&*self.parking.records, &key).await?;
         if let Some(message) = message {
             let receipt = RecordReceipt { step, recipient, at };
             self.outcomes.receipt(account, session, message, receipt).await?;
-            return self.work.complete(Queue::RECEIPTS, job).await;
+            return self.parking.done(&reference, job).await;
         }
         let tried = usize::try_from(job.attempts).unwrap_or(usize::MAX);
         match DELAYS_S.get(tried.saturating_sub(1)) {
             Some(delay_s) => {
                 let delay = SignedDuration::from_secs(*delay_s);
                 let due_at = self.clock.now().checked_add(delay).unwrap_or(Timestamp::MAX);
-                self.work.retry(Queue::RECEIPTS, job, due_at).await
+                self.parking.work.retry(Queue::RECEIPTS, job, due_at).await
             },
-            None => self.work.complete(Queue::RECEIPTS, job).await,
+            None => self.parking.done(&reference, job).await,
         }
     }
 }

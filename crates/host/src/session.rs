@@ -24,9 +24,9 @@ use waxwing_whatsapp::{
 use crate::{
     admission::{Admission, backoff},
     inbound::JournalSink,
-    lanes::Lanes,
+    lanes::{Lanes, Outcome},
     live::Live,
-    outbox::Outbox,
+    outbox::{Outbox, Taken},
     supervisor::{HostPorts, HostSettings},
 };
 use connected::Ended;
@@ -40,8 +40,6 @@ pub(crate) enum Poke {
     Outbox,
 }
 
-/// How often a session looks by itself, in case a hint was lost.
-pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// How long logging out on the server may take.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How the linked device is called on the phone when nothing else is said.
@@ -110,6 +108,7 @@ impl Session {
     ) -> Self {
         let live = Live::new(shared.ports.records.clone(), account, id);
         let alive = shared.alive.clone();
+        let outbox = Outbox::new(shared.settings.settle);
         Self {
             shared,
             alive,
@@ -118,7 +117,7 @@ impl Session {
             pokes,
             stop,
             live,
-            outbox: Outbox::default(),
+            outbox,
             state: None,
             view: None,
             failures: 0,
@@ -134,7 +133,7 @@ impl Session {
                 Ok(true) => {},
                 Ok(false) => {
                     self.state = None;
-                    self.wait(LOOK_INTERVAL).await;
+                    self.wait(self.shared.settings.look).await;
                     continue;
                 },
                 Err(error) => {
@@ -216,7 +215,7 @@ impl Session {
         self.dropped_at = None;
         self.read_outbox().await?;
         self.expire().await;
-        self.wait(LOOK_INTERVAL).await;
+        self.wait(self.shared.settings.look).await;
         Ok(())
     }
 
@@ -428,7 +427,7 @@ impl Session {
             if !self.still_wanted(generation) {
                 return Ok(());
             }
-            self.wait(LOOK_INTERVAL).await;
+            self.wait(self.shared.settings.look).await;
         }
         Ok(())
     }
@@ -440,17 +439,25 @@ impl Session {
         self.shared.outcomes.session_status(self.account, self.id, seen, at).await
     }
 
-    /// Reads the beginning of the outbox.
-    async fn read_outbox(&mut self) -> Result<(), PortError> {
+    /// Reads the beginning of the outbox. Returns rows that are still there, see [`Outbox::read`].
+    async fn read_outbox(&mut self) -> Result<Vec<(String, Taken)>, PortError> {
         let rows = self.outbox_rows(None).await?;
-        self.outbox.read(&rows)
+        self.outbox.read(&rows, self.shared.ports.clock.now())
+    }
+
+    /// Rows go that are still there though what became of their messages is recorded.
+    async fn clear(&self, left: Vec<(String, Taken)>) {
+        for (whatsapp_id, Taken { key, message_id }) in left {
+            let outcome = Outcome::Over { message: message_id, open_row: key };
+            self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
+        }
     }
 
     /// Reads what is new in the outbox, as far as there is room.
     async fn read_outbox_on(&mut self) -> Result<(), PortError> {
         let Some(after) = self.outbox.read_on_after() else { return Ok(()) };
         let rows = self.outbox_rows(after).await?;
-        self.outbox.read_on(&rows)
+        self.outbox.read_on(&rows, self.shared.ports.clock.now())
     }
 
     async fn outbox_rows(&self, after: Option<String>) -> Result<Vec<Row>, PortError> {

@@ -25,8 +25,8 @@ use crate::{
     admission::Admission,
     heart,
     lanes::{LanePorts, Lanes},
-    receipts::ReceiptRetry,
-    session::{LOOK_INTERVAL, Poke, Session, Shared},
+    receipts::{Parking, ReceiptRetry},
+    session::{Poke, Session, Shared},
 };
 
 /// Hints that may wait at a session. More would say nothing new.
@@ -59,6 +59,11 @@ pub struct HostPorts {
     pub host_name: String,
 }
 
+/// How often a host looks for sessions that nobody holds.
+const ADOPT_INTERVAL: Duration = Duration::from_secs(10);
+/// Where looking is cheap.
+const LOOK: Duration = Duration::from_secs(10);
+
 /// How a host behaves.
 #[derive(Debug, Clone)]
 pub struct HostSettings {
@@ -69,11 +74,22 @@ pub struct HostSettings {
     /// Where this host is reached, where several share the sessions. `None` for the only one, which a lock on its data
     /// makes so.
     pub address: Option<String>,
+    /// How often a session looks after its wish and its outbox by itself, in case a hint was lost. Each look costs reads.
+    pub look: Duration,
+    /// How long a message is held back after it was accepted, where the feed brings messages of one chat out of order; a
+    /// later one is sent late. Zero where it never does.
+    pub settle: Duration,
 }
 
 impl Default for HostSettings {
     fn default() -> Self {
-        Self { connects_per_s: 50, grace: Duration::from_secs(20), address: None }
+        Self {
+            connects_per_s: 50,
+            grace: Duration::from_secs(20),
+            look: LOOK,
+            address: None,
+            settle: Duration::ZERO,
+        }
     }
 }
 
@@ -95,18 +111,18 @@ impl Host {
         let identities = Identities::new(ports.records.clone());
         let outcomes = Outcomes { ports: ports.commands.clone(), identities };
         let (stop, stopped) = watch::channel(false);
+        let parking = Parking {
+            records: ports.records.clone(),
+            work: ports.work.clone(),
+            secrets: ports.secrets.clone(),
+        };
         let lane_ports = LanePorts {
             outcomes: outcomes.clone(),
             records: ports.records.clone(),
-            work: ports.work.clone(),
+            parking: parking.clone(),
         };
         let (lanes, mut tasks) = Lanes::start(&lane_ports, ports.clock.clone());
-        let retry = ReceiptRetry {
-            outcomes: outcomes.clone(),
-            records: ports.records.clone(),
-            work: ports.work.clone(),
-            clock: ports.clock.clone(),
-        };
+        let retry = ReceiptRetry { outcomes: outcomes.clone(), parking, clock: ports.clock.clone() };
         tasks.spawn(retry.run(stopped));
         let admission = Admission::new(settings.connects_per_s);
         let pokes: Arc<Mutex<Pokes>> = Arc::default();
@@ -138,7 +154,7 @@ impl Host {
                 tracing::warn!(%error, "the list of sessions cannot be read");
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                () = tokio::time::sleep(ADOPT_INTERVAL) => {}
                 _ = stopped.changed() => {}
             }
         }

@@ -28,11 +28,16 @@ pub struct Client {
     api_key: String,
 }
 
+/// For requests to this machine.
+pub fn http_client() -> Result<reqwest::Client> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?)
+}
+
 impl Client {
     /// With the first key.
     pub fn new(credentials: &Credentials) -> Result<Self> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
+        let http = http_client()?;
         let Credentials { base_url, account_id, api_key } = credentials.clone();
         Ok(Self { http, base_url, account_id, api_key })
     }

@@ -6,7 +6,7 @@ mod receiver;
 pub mod traffic;
 pub mod walk;
 
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, http_client};
 pub use process::{Credentials, Sandbox, Waxwing, binary, program};
 pub use receiver::{Received, Receiver};
 

@@ -1,1 +1,9 @@
-//! Black-box tests of the serverless shape, deployed on an emulator: see `tests/it`.
+//! The serverless shape, deployed on an emulator of AWS: what its black-box tests (`tests/it`) and the count of its costs
+//! share.
+
+pub mod cost;
+pub mod emulator;
+pub mod logs;
+pub mod meter;
+pub mod proxy;
+pub mod stack;

@@ -11,7 +11,7 @@ pub enum GatewayError {
 }
 
 /// The session hosts, as the rest of the product sees them. Both calls are hints: what has to happen stands in Records
-/// before they are made, and a lost hint only costs time (a host looks by itself every 10 s).
+/// before they are made, and a lost hint only costs time (a host looks by itself every 10 s, on AWS every 30 s).
 #[async_trait]
 pub trait Gateway: Send + Sync {
     /// The wanted state of the session changed.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use waxwing_domain::{
     AccountId, MessageId,
-    message::{Direction, MessageEvent},
+    message::{Direction, MessageEvent, Origin},
 };
 
 use super::by_stream;
@@ -39,10 +39,24 @@ impl Consumer for MessageProjection {
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
         let streams = by_stream(items);
         let folded = streams.iter().map(|((account, stream), commits)| self.fold(*account, stream, commits));
-        let writes: Vec<Write> = try_join_all(folded).await?.into_iter().flatten().collect();
-        // Two writes to a message at most, so a batch of the feed fits.
-        self.records.write_each(writes).await.map(drop)
+        let folded: Vec<Folded> = try_join_all(folded).await?.into_iter().flatten().collect();
+        let (indexes, rows): (Vec<Option<Write>>, Vec<Write>) =
+            folded.into_iter().map(|Folded { index, row }| (index, row)).unzip();
+        let indexes: Vec<Write> = indexes.into_iter().flatten().collect();
+        // Before the rows: a repetition takes a row that is there for proof that all is.
+        if !indexes.is_empty() {
+            self.records.write_each(indexes).await?;
+        }
+        self.records.write_each(rows).await.map(drop)
     }
+}
+
+/// What is written for a message.
+struct Folded {
+    /// By which it is found under WhatsApp's id: once, with its first row. `delivery` writes that of a message out before it
+    /// is sent.
+    index: Option<Write>,
+    row: Write,
 }
 
 impl MessageProjection {
@@ -51,17 +65,17 @@ impl MessageProjection {
         account: AccountId,
         stream: &StreamName,
         commits: &[&Commit],
-    ) -> Result<Vec<Write>, PortError> {
+    ) -> Result<Option<Folded>, PortError> {
         let id = MessageId::parse(stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))?;
         let key = keys::message(account, id);
-        let (Some(first), Some(last)) = (commits.first(), commits.last()) else { return Ok(Vec::new()) };
+        let (Some(first), Some(last)) = (commits.first(), commits.last()) else { return Ok(None) };
         let row = match first.version {
             1 => None,
             _ => self.records.get(&key, Consistency::Strong).await?,
         };
         let seen = row.as_ref().map_or(0, |row| row.version);
         if seen >= last.version {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let view: Option<MessageView> = row.as_ref().map(rows::value).transpose()?;
         let ports = &self.ports;
@@ -76,7 +90,9 @@ impl MessageProjection {
             },
         };
         let view = view.ok_or_else(|| no_message(stream))?;
-        writes(account, &view, last.version)
+        let is_new = seen == 0 && view.origin != Origin::Api;
+        let index = if is_new { Some(index(account, &view)?) } else { None };
+        Ok(Some(Folded { index, row: row_of(account, &view, last.version)? }))
     }
 }
 
@@ -89,7 +105,8 @@ pub(super) async fn writes_of_whole(
 ) -> Result<Vec<Write>, PortError> {
     let id = MessageId::parse(stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))?;
     let view = apply(ports, None, id, commits.iter()).await?.ok_or_else(|| no_message(stream))?;
-    writes(account, &view, commits.last().map_or(0, |last| last.version))
+    let version = commits.last().map_or(0, |last| last.version);
+    Ok(vec![index(account, &view)?, row_of(account, &view, version)?])
 }
 
 fn no_message(stream: &StreamName) -> PortError {
@@ -110,7 +127,7 @@ async fn apply<'a>(
     Ok(view)
 }
 
-fn writes(account: AccountId, view: &MessageView, version: u64) -> Result<Vec<Write>, PortError> {
+fn row_of(account: AccountId, view: &MessageView, version: u64) -> Result<Write, PortError> {
     let (session, chat) = (view.session_id, &view.chat.jid);
     let sort = view.position();
     let indexes = vec![
@@ -122,11 +139,14 @@ fn writes(account: AccountId, view: &MessageView, version: u64) -> Result<Vec<Wr
         IndexEntry { index: keys::BY_CHAT, partition: keys::messages_of_chat(account, session, chat), sort },
     ];
     let row = Row { indexes, ..rows::row(keys::message(account, view.id), version, view)? };
+    Ok(Write::Put(row, Guard::Newer))
+}
+
+fn index(account: AccountId, view: &MessageView) -> Result<Write, PortError> {
     let sender = match view.direction {
         Direction::In => view.from.as_ref().map(|from| &from.jid),
         Direction::Out => None,
     };
-    let key = keys::whatsapp_id(account, session, chat, sender, &view.whatsapp_id);
-    let index = Write::Put(rows::row(key, 1, &view.id)?, Guard::Absent);
-    Ok(vec![Write::Put(row, Guard::Newer), index])
+    let key = keys::whatsapp_id(account, view.session_id, &view.chat.jid, sender, &view.whatsapp_id);
+    Ok(Write::Put(rows::row(key, 1, &view.id)?, Guard::Absent))
 }

@@ -1,11 +1,11 @@
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use waxwing_domain::{
-    Content, MessageId, Person, SessionId,
+    Content, Jid, Lid, MessageId, Person, PhoneNumber, SessionId,
     message::{Direction, MessageEvent, MessageStatus, Origin},
 };
 
-/// A message as read back.
+/// A message as read back. What is absent is left out of its row: an ordinary one takes one write unit of DynamoDB.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MessageView {
     /// Its id.
@@ -17,10 +17,13 @@ pub struct MessageView {
     /// Who wrote it.
     pub origin: Origin,
     /// The conversation.
+    #[serde(serialize_with = "known")]
     pub chat: Person,
     /// The sender, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "known_sender")]
     pub from: Option<Person>,
     /// The recipient.
+    #[serde(serialize_with = "known")]
     pub to: Person,
     /// What it carries.
     pub content: Content,
@@ -31,23 +34,54 @@ pub struct MessageView {
     /// When it was accepted here, or WhatsApp's time for one that came in.
     pub created_at: Timestamp,
     /// When WhatsApp had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<Timestamp>,
     /// When a recipient's device first had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered_at: Option<Timestamp>,
     /// When a recipient first read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<Timestamp>,
     /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<MessageErrorView>,
     /// When it was last edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Timestamp>,
     /// When it was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
     /// Reactions to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<ReactionView>,
     /// What the caller attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
     /// When its first event was committed: what lists sort by.
     pub committed_at: Timestamp,
+}
+
+/// A person without what is not known.
+fn known<S: Serializer>(person: &Person, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Known<'a> {
+        jid: &'a Jid,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        phone: &'a Option<PhoneNumber>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lid: &'a Option<Lid>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: &'a Option<String>,
+    }
+    let Person { jid, phone, lid, name } = person;
+    Known { jid, phone, lid, name }.serialize(serializer)
+}
+
+fn known_sender<S: Serializer>(sender: &Option<Person>, serializer: S) -> Result<S::Ok, S::Error> {
+    match sender {
+        Some(person) => known(person, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// Why a message failed.

@@ -149,17 +149,19 @@ impl Refusing {
         Arc::new(Self { inner, refused: Mutex::default() })
     }
 
-    fn check(&self, writes: &[Write]) -> Result<(), PortError> {
+    /// Where the refused row is among them.
+    fn place(&self, writes: &[Write]) -> Option<usize> {
         let refused = self.refused.lock().unwrap();
         let key = |write: &Write| match write {
             Write::Put(row, _) => row.key.clone(),
             Write::Delete(key, _) | Write::Check(key, _) => key.clone(),
         };
-        match writes.iter().any(|write| Some(key(write)) == *refused) {
-            true => Err(PortError::Unavailable("the disk is full".to_owned())),
-            false => Ok(()),
-        }
+        writes.iter().position(|write| Some(key(write)) == *refused)
     }
+}
+
+fn full() -> PortError {
+    PortError::Unavailable("the disk is full".to_owned())
 }
 
 #[async_trait]
@@ -168,14 +170,19 @@ impl Records for Refusing {
         self.inner.get(key, consistency).await
     }
 
-    async fn write_each(&self, writes: Vec<Write>) -> Result<Vec<bool>, PortError> {
-        self.check(&writes)?;
-        self.inner.write_each(writes).await
+    async fn write_each(&self, mut writes: Vec<Write>) -> Result<Vec<bool>, PortError> {
+        let Some(place) = self.place(&writes) else { return self.inner.write_each(writes).await };
+        // What stands before it may have been written.
+        writes.truncate(place);
+        self.inner.write_each(writes).await?;
+        Err(full())
     }
 
     async fn write_all(&self, writes: Vec<Write>) -> Result<(), PortError> {
-        self.check(&writes)?;
-        self.inner.write_all(writes).await
+        match self.place(&writes) {
+            None => self.inner.write_all(writes).await,
+            Some(_) => Err(full()),
+        }
     }
 
     async fn query(&self, query: Query) -> Result<Vec<Row>, PortError> {

@@ -63,7 +63,11 @@ impl Append<'_> {
                 Some(PutItemError::TransactionConflictException(_)) => {
                     pause(&*self.journal.entropy, tries).await;
                 },
-                _ => return self.after_failure(&error).await,
+                // It does not say which of the two it means.
+                _ => {
+                    let tables = format!("{} or table {}", self.journal.journal(), self.journal.claims_table);
+                    return self.after_failure(&tables, &error).await;
+                },
             }
         }
         Err(self.always_in_the_way())
@@ -101,7 +105,11 @@ impl Append<'_> {
                 Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
                     pause(&*self.journal.entropy, tries).await;
                 },
-                _ => return self.after_failure(&error).await,
+                // It does not say which of the two it means.
+                _ => {
+                    let tables = format!("{} or table {}", self.journal.journal(), self.journal.claims_table);
+                    return self.after_failure(&tables, &error).await;
+                },
             }
         }
         Err(self.always_in_the_way())
@@ -162,7 +170,11 @@ impl Append<'_> {
     }
 
     /// The call failed, and may have taken effect all the same.
-    async fn after_failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Result<Ended, PortError>
+    async fn after_failure<E>(
+        &self,
+        target: &str,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Result<Ended, PortError>
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
@@ -171,7 +183,7 @@ impl Append<'_> {
         {
             return self.found(Some(&there)).await;
         }
-        Err(port_error(&self.journal.journal(), error))
+        Err(port_error(target, error))
     }
 
     fn always_in_the_way(&self) -> PortError {

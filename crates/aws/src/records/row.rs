@@ -20,8 +20,8 @@ const DEFLATED: &str = "z";
 
 /// Most bytes of a value, as the port says.
 const VALUE_LIMIT_BYTES: usize = 512 << 10;
-/// A value beyond this is compressed; below it, an item has room for whatever else a row is made of.
-const COMPRESSED_ABOVE_BYTES: usize = 300 << 10;
+/// A value beyond this may cost a second write unit, with what else a row is made of. It is compressed, where that helps.
+const COMPRESSED_ABOVE_BYTES: usize = 512;
 /// The table declares this many indexes.
 pub(super) const INDEXES: std::ops::RangeInclusive<u8> = 1..=3;
 
@@ -37,12 +37,13 @@ pub(super) fn write(row: &Row) -> Result<Item, PortError> {
     }
     let mut item = key(&row.key);
     item.insert(VERSION.to_owned(), number(row.version));
-    match row.value.len() > COMPRESSED_ABOVE_BYTES {
-        true => {
-            put_bytes(&mut item, VALUE, deflate(&row.value));
+    let deflated = (row.value.len() > COMPRESSED_ABOVE_BYTES).then(|| deflate(&row.value));
+    match deflated.filter(|deflated| deflated.len() < row.value.len()) {
+        Some(deflated) => {
+            put_bytes(&mut item, VALUE, deflated);
             item.insert(DEFLATED.to_owned(), number(1));
         },
-        false => put_bytes(&mut item, VALUE, row.value.clone()),
+        None => put_bytes(&mut item, VALUE, row.value.clone()),
     }
     put_end(&mut item, row.expires_at);
     for IndexEntry { index, partition, sort } in &row.indexes {

@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(text(&body).unwrap(), r#"{"id":"dlv_1","payload":"{\"of\":\"ä\"}","attempts":3}"#);
         let job = AwsWork::job_of("message", "receipt", &text(&body).unwrap(), 2);
         assert_eq!((job.id, job.payload, job.attempts), (body.id, body.payload, 5));
-        assert_eq!(job.lease, "receipt");
+        assert_eq!(job.lease, "lambda:receipt");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     world::World,
 };
 
-on_both!(an_ordinary_messages_commit_takes_one_write_unit, the_longest_text_is_kept_whole,);
+on_both!(an_ordinary_messages_commit_and_row_take_one_write_unit_each, the_longest_text_is_kept_whole,);
 
 const WRITE_UNIT_BYTES: usize = 1_024;
 
@@ -47,9 +47,12 @@ impl World {
 
 const ORDINARY: &str = "Your order 4711 is on its way and will be with you on Tuesday. Thank you!";
 
-async fn an_ordinary_messages_commit_takes_one_write_unit(fixture: Fixture) {
+async fn an_ordinary_messages_commit_and_row_take_one_write_unit_each(fixture: Fixture) {
     let world = World::new(fixture).await;
     let sent = world.send(ORDINARY.to_owned()).await;
+    // All its steps, so that the row is as long as it becomes.
+    world.sent(sent.id).await;
+    world.receipts(sent.id).await;
     world.project_one(sent.id).await;
     let Fixture { settings, .. } = &world.fixture;
     let stream = format!("{}/message/{}", account(), sent.id);
@@ -60,6 +63,7 @@ async fn an_ordinary_messages_commit_takes_one_write_unit(fixture: Fixture) {
     let row = world.item_bytes(&settings.records_table, row).await;
     println!("a message of {} characters: its commit takes {commit} bytes, its row {row}", ORDINARY.len());
     assert!(commit <= WRITE_UNIT_BYTES, "{commit} bytes");
+    assert!(row <= WRITE_UNIT_BYTES, "{row} bytes");
 }
 
 async fn the_longest_text_is_kept_whole(fixture: Fixture) {

@@ -221,7 +221,8 @@ async fn rows_come_back(fixture: Fixture) {
     world.session("other").await;
     world.project().await;
     let before = world.table().await;
-    for key in world.read_models().await {
+    // The index by WhatsApp's ids comes with the outbox, and a refeed puts nothing there that was sent.
+    for key in world.read_models().await.into_iter().filter(|(pk, _)| !pk.contains("/whatsapp/")) {
         world.delete(&key).await;
     }
     world.pass(Duration::from_secs(48 * 3_600));
@@ -244,11 +245,11 @@ async fn delivery_sends_nothing_again(fixture: Fixture) {
     let first = run(&world, delivery.clone(), &since(began)).await.unwrap();
     assert_eq!(first.commits, 10);
     assert_eq!(outbox(&world).await, sent, "in the order in which they were accepted");
-    // Half of them are sent; of the others, nobody knows what became of the rows. No marker is left.
+    // Half of them are sent; of the others, nobody knows what became of the rows.
     for id in &sent[..5] {
         world.sent(id.parse().unwrap()).await;
     }
-    for key in world.read_models().await {
+    for key in world.table().await.into_keys() {
         if key.0.contains("/outbox") {
             world.delete(&key).await;
         }

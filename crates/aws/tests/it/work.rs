@@ -338,7 +338,7 @@ async fn what_sqs_gives_up_is_a_dead_letter_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_job_that_lambda_brought_ends_with_its_message_and_after_it() {
+async fn a_job_that_lambda_brought_leaves_its_message_to_lambda_unless_it_goes_elsewhere() {
     let world = World::new(&[QUEUE]).await;
     world.push("job", world.clock.now()).await;
     let asked = world.sqs.receive_message().queue_url(&world.urls[0].url).wait_time_seconds(10);
@@ -347,9 +347,14 @@ async fn a_job_that_lambda_brought_ends_with_its_message_and_after_it() {
     let job =
         AwsWork::job_of(&part(&message.message_id), &part(&message.receipt_handle), &part(&message.body), 1);
     assert_eq!((job.id.as_str(), job.attempts), ("job", 1));
+    world.fixture.network.calls();
     world.work.complete(QUEUE, &job).await.unwrap();
+    assert!(world.fixture.network.calls().is_empty());
+    assert_eq!(world.messages().await, [0, 0, 1]);
+    // Put elsewhere, it must not come again with a batch that fails.
+    world.work.bury(QUEUE, &job, "gone").await.unwrap();
     assert_eq!(world.messages().await, [0, 0, 0]);
-    world.work.complete(QUEUE, &job).await.unwrap();
+    assert_eq!(world.dead().await.len(), 1);
 }
 
 #[tokio::test]

@@ -12,13 +12,15 @@ use waxwing_app::{
     id_source::IdSource,
     identities::Identities,
     ports::{Clock as _, FeedItem, StreamName},
+    processes::Delivery,
     projections::{MessageProjection, SessionProjection},
     views::MessageView,
 };
 use waxwing_aws::{JournalScan, StreamFilter};
 use waxwing_domain::{
     AccountId, Content, Jid, MessageId, Network, Person, SessionId, Text, WebhookEndpointId,
-    message::ReceiveMessage, session::SessionSettings,
+    message::{ReceiptStep, ReceiveMessage, RecordReceipt},
+    session::SessionSettings,
 };
 
 use crate::fixture::{Fixture, account, entropy};
@@ -79,6 +81,15 @@ impl World {
     /// WhatsApp has the message now.
     pub(crate) async fn sent(&self, id: MessageId) {
         self.outcomes.sent(account(), id, self.now()).await.unwrap();
+    }
+
+    /// Its recipient has it, and read it.
+    pub(crate) async fn receipts(&self, id: MessageId) {
+        for step in [ReceiptStep::Delivered, ReceiptStep::Read] {
+            let recipient = Person::from_jid(Jid::parse(CHAT).unwrap());
+            let receipt = RecordReceipt { step, recipient, at: self.now() };
+            self.outcomes.receipt(account(), self.session, id, receipt).await.unwrap();
+        }
     }
 
     /// Somebody wrote, at this time.
@@ -150,7 +161,13 @@ impl World {
     /// Brings the rows up to the journal as the feed would.
     pub(crate) async fn project(&self) {
         let items = self.feed().await;
-        for consumer in self.projections() {
+        // The index of a message out by WhatsApp's id comes from there.
+        let delivery: Arc<dyn Consumer> = Arc::new(Delivery {
+            ports: self.ports.clone(),
+            records: self.fixture.engine.records(),
+            gateway: Arc::new(SilentGateway),
+        });
+        for consumer in self.projections().into_iter().chain([delivery]) {
             let is_its = |item: &&FeedItem| consumer.kinds().contains(&item.commit.stream.kind());
             let items: Vec<FeedItem> = items.iter().filter(is_its).cloned().collect();
             for batch in items.chunks(100) {
@@ -176,7 +193,7 @@ impl World {
 
     /// The keys of the read models' rows.
     pub(crate) async fn read_models(&self) -> Vec<(String, String)> {
-        let kept = ["/data-keys", "/phone-of-lid"];
+        let kept = ["/data-keys", "/phone-of-lid", "/outbox"];
         let table = self.table().await;
         table.into_keys().filter(|(pk, _)| !kept.iter().any(|kept| pk.ends_with(kept))).collect()
     }

@@ -1,27 +1,27 @@
 //! What a session does while a connection runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use waxwing_app::{ports::PortError, views::Wanted};
+use waxwing_app::{execute::CommandPorts, ports::PortError, processes::OutboxRow, views::Wanted};
 use waxwing_domain::{
-    Person,
-    message::{ReceiptStep, RecordReceipt},
+    AccountId, Person,
+    message::{Message, MessageStatus, ReceiptStep, RecordReceipt},
     session::SessionStatus,
 };
 use waxwing_whatsapp::{
     Connection, ConnectionEvent, Disconnect, OutgoingMessage, PermanentCause, ReceiptStep as Step, SendError,
 };
 
-use super::{LOOK_INTERVAL, Open, Poke, Session, fenced, logout_reason};
+use super::{Open, Poke, Session, fenced, logout_reason};
 use crate::{lanes::Outcome, outbox};
 
-/// How often the time of the last frame is written while nothing else happens.
-const HEARD_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+/// The time of the last frame is written at one of so many looks while nothing else happens.
+const LOOKS_UNTIL_HEARD: u32 = 6;
 /// How long a connection has to last before a drop is taken for an accident.
 const STABLE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Results of sends that may wait to be looked at.
@@ -48,7 +48,16 @@ pub(super) enum Ended {
 /// How a send ended, before WhatsApp said anything.
 struct SendResult {
     whatsapp_id: String,
-    result: Result<(), SendError>,
+    result: Result<(), NotSent>,
+}
+
+/// Why nothing was sent.
+enum NotSent {
+    /// It is no longer queued: a replay of the feed put its row back.
+    Over,
+    /// Whether it is queued is not known.
+    Unknown(PortError),
+    Failed(SendError),
 }
 
 /// State of one run.
@@ -59,7 +68,7 @@ struct Run {
     over: Option<(SessionStatus, Option<String>)>,
     sends: mpsc::Sender<SendResult>,
     look_at: Instant,
-    heard_at: Instant,
+    looks: u32,
 }
 
 impl Session {
@@ -72,8 +81,8 @@ impl Session {
             connected_at: None,
             over: None,
             sends,
-            look_at: now + LOOK_INTERVAL,
-            heard_at: now + HEARD_INTERVAL,
+            look_at: now + self.shared.settings.look,
+            looks: 0,
         };
         loop {
             let grace = self.dropped_at.filter(|_| !run.connected).map(|at| at + self.shared.settings.grace);
@@ -131,11 +140,12 @@ impl Session {
         }
         self.outbox.time_out(now);
         if now >= run.look_at {
-            run.look_at = now + LOOK_INTERVAL;
-            self.read_outbox().await?;
+            run.look_at = now + self.shared.settings.look;
+            let left = self.read_outbox().await?;
+            self.clear(left).await;
             self.expire().await;
-            if now >= run.heard_at {
-                run.heard_at = now + HEARD_INTERVAL;
+            run.looks += 1;
+            if run.looks.is_multiple_of(LOOKS_UNTIL_HEARD) {
                 self.live.heard(open.connection.last_frame_at()).await;
             }
             return self.on_wish(open.generation).await;
@@ -165,23 +175,10 @@ impl Session {
         for open in self.outbox.next(Instant::now(), clock) {
             // Weak: a send that hangs must not keep a connection that is over.
             let (connection, sends, row) = (Arc::downgrade(connection), sends.clone(), open.row);
+            let (ports, account) = (self.shared.ports.commands.clone(), self.account);
             tokio::spawn(async move {
                 let whatsapp_id = row.whatsapp_id.clone();
-                let result = match secret(&row) {
-                    Some(message_secret) => {
-                        let message = OutgoingMessage {
-                            whatsapp_id: row.whatsapp_id,
-                            to: row.to.jid,
-                            content: row.content,
-                            message_secret,
-                        };
-                        match connection.upgrade() {
-                            Some(connection) => connection.send(message).await,
-                            None => Err(SendError::NotConnected),
-                        }
-                    },
-                    None => Err(SendError::Invalid("the message secret is not 32 bytes".to_owned())),
-                };
+                let result = send(&ports, account, &connection, row).await;
                 let _ = sends.send(SendResult { whatsapp_id, result }).await;
             });
         }
@@ -189,14 +186,23 @@ impl Session {
     }
 
     async fn on_send_result(&mut self, SendResult { whatsapp_id, result }: SendResult) {
-        match result {
-            Ok(()) => {},
-            Err(SendError::Invalid(reason)) => self.refused(&whatsapp_id, "invalid_message", reason).await,
-            Err(error @ (SendError::NotConnected | SendError::Failed(_))) => {
-                tracing::debug!(session = %self.id, %error, "a send is tried again");
-                self.outbox.not_sent(&whatsapp_id, Instant::now());
+        let error = match result {
+            Ok(()) => return,
+            Err(NotSent::Over) => {
+                if let Some(taken) = self.outbox.refused(&whatsapp_id) {
+                    let outcome = Outcome::Over { message: taken.message_id, open_row: taken.key };
+                    self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
+                }
+                return;
             },
-        }
+            Err(NotSent::Failed(SendError::Invalid(reason))) => {
+                return self.refused(&whatsapp_id, "invalid_message", reason).await;
+            },
+            Err(NotSent::Failed(error)) => error.to_string(),
+            Err(NotSent::Unknown(error)) => error.to_string(),
+        };
+        tracing::debug!(session = %self.id, error, "a send is tried again");
+        self.outbox.not_sent(&whatsapp_id, Instant::now());
     }
 
     async fn refused(&mut self, whatsapp_id: &str, code: &'static str, detail: String) {
@@ -360,6 +366,35 @@ impl Session {
     }
 }
 
-fn secret(row: &waxwing_app::processes::OutboxRow) -> Option<[u8; 32]> {
+/// Sends what the journal says is still queued. The outbox may say more: a replay of the feed puts rows back, and a row
+/// goes only after its outcome was committed.
+async fn send(
+    ports: &CommandPorts,
+    account: AccountId,
+    connection: &Weak<Connection>,
+    row: OutboxRow,
+) -> Result<(), NotSent> {
+    let id = row.message_id.to_string();
+    let (message, _) = ports.load::<Message>(account, &id).await.map_err(NotSent::Unknown)?;
+    if message.status() != MessageStatus::Queued {
+        return Err(NotSent::Over);
+    }
+    let failed = |error| Err(NotSent::Failed(error));
+    let Some(message_secret) = secret(&row) else {
+        return failed(SendError::Invalid("the message secret is not 32 bytes".to_owned()));
+    };
+    let message = OutgoingMessage {
+        whatsapp_id: row.whatsapp_id,
+        to: row.to.jid,
+        content: row.content,
+        message_secret,
+    };
+    match connection.upgrade() {
+        Some(connection) => connection.send(message).await.or_else(failed),
+        None => failed(SendError::NotConnected),
+    }
+}
+
+fn secret(row: &OutboxRow) -> Option<[u8; 32]> {
     STANDARD.decode(&row.message_secret.0).ok()?.try_into().ok()
 }

@@ -10,7 +10,7 @@ use waxwing_app::{
 use waxwing_domain::session::{Session as SessionAggregate, SessionStatus};
 use waxwing_whatsapp::Connection;
 
-use super::{LOGOUT_TIMEOUT, LOOK_INTERVAL, Session};
+use super::{LOGOUT_TIMEOUT, Session};
 use crate::lanes::Outcome;
 
 impl Session {
@@ -37,7 +37,7 @@ impl Session {
         }
         let reason = view.reason.as_deref().or(Some("requested"));
         self.live.say(SessionStatus::LoggedOut, reason, None).await;
-        self.wait(LOOK_INTERVAL).await;
+        self.wait(self.shared.settings.look).await;
         Ok(())
     }
 
@@ -87,7 +87,8 @@ impl Session {
             if rows.is_empty() {
                 return Ok(());
             }
-            self.outbox.read(&rows)?;
+            let left = self.outbox.read(&rows, self.shared.ports.clock.now())?;
+            self.clear(left).await;
             for open in self.outbox.take_all() {
                 let (message, whatsapp_id) = (open.row.message_id, open.row.whatsapp_id);
                 let outcome =

@@ -6,16 +6,18 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use waxwing_app::{
-    commands::{Commands, NewSession, Once, SessionWish},
+    commands::{Commands, NewMessage, NewSession, Once, SessionWish},
     execute::{Cause, CommandPorts},
-    feed::FeedRunner,
+    feed::{Consumer as _, FeedRunner},
     id_source::IdSource,
-    ports::{Clock as _, EntropyExt as _, Gateway},
+    keys,
+    ports::{Bounds, Clock as _, EntropyExt as _, FeedItem, Gateway, Query},
+    processes::Delivery,
     projections::SessionProjection,
     queries,
-    views::{LiveSession, SessionView},
+    views::{LiveSession, MessageView, SessionView},
 };
-use waxwing_domain::{AccountId, SessionId, session::SessionSettings};
+use waxwing_domain::{AccountId, Content, Jid, SessionId, Text, session::SessionSettings};
 use waxwing_embedded::Engine;
 use waxwing_host::{Host, HostPorts, HostSettings};
 use waxwing_runtime::{OsEntropy, SystemClock};
@@ -133,6 +135,49 @@ impl World {
 
     pub async fn start(&self, session: SessionId) {
         self.commands.wish_session(account(), session, SessionWish::Start, &Cause::system()).await.unwrap();
+    }
+
+    /// Accepts a text.
+    pub async fn send(&self, session: SessionId, to: &str, text: &str) -> MessageView {
+        let content = Content::Text { text: Text(text.to_owned()), link_preview: true };
+        let to = Jid::parse(to).unwrap();
+        let new = NewMessage { session_id: session, to, content, expires_at: None, metadata: None };
+        match self.commands.send_message(account(), new, None, &Cause::system()).await.unwrap() {
+            Once::Done(view) => view,
+            Once::Repeated(_) => unreachable!("the request has no key"),
+        }
+    }
+
+    /// The commits of all messages so far.
+    pub async fn message_commits(&self) -> Vec<FeedItem> {
+        self.engine.feed().next("nobody", &["message"], 1_000).await.unwrap()
+    }
+
+    /// Hands commits to the consumer that fills the outbox.
+    pub async fn deliver(&self, items: &[FeedItem]) {
+        let ports = self.commands.ports.clone();
+        let gateway: Arc<dyn Gateway> = Arc::new(self.host.clone());
+        let delivery = Delivery { ports, records: self.engine.records(), gateway };
+        delivery.handle(items).await.unwrap();
+    }
+
+    /// Waits until everything in the session's outbox is done.
+    pub async fn outbox_is_empty(&self, session: SessionId) {
+        let empty = async || {
+            let (partition, bounds) = (keys::outbox(account(), session), Bounds::default());
+            let query = Query { index: 0, partition, bounds, descending: false, limit: 1 };
+            self.engine.records().query(query).await.unwrap().is_empty()
+        };
+        let look = async {
+            while !empty().await {
+                // The client pauses between messages.
+                self.client_clock.advance(Duration::from_millis(100));
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(DEADLINE, look).await.is_err() {
+            panic!("the outbox was not emptied in time: {:?}", self.network.ledger().await);
+        }
     }
 
     /// The session and what its host says of it, once both fit.

@@ -8,12 +8,12 @@ use waxwing_tests_api::{
     traffic::{Amount, lose_nothing},
 };
 
-use crate::stack;
+use crate::shared::{QUIET, stack};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_functions_and_hosts_lose_nothing_and_do_nothing_twice() -> Result<()> {
-    let _alone = stack::QUIET.write().await;
-    let client = stack::tenant("kills").await?;
+    let _alone = QUIET.write().await;
+    let client = stack().await?.tenant("kills")?;
     let place = client.clone();
     let done = lose_nothing(client, Amount { messages: 60, disturbances: 6 }, async |number| {
         match number % 3 {
@@ -25,12 +25,12 @@ async fn killed_functions_and_hosts_lose_nothing_and_do_nothing_twice() -> Resul
     .await;
     match done {
         Ok(()) => Ok(()),
-        Err(error) => Err(error.context(stack::logs().await)),
+        Err(error) => Err(error.context(stack().await?.logs())),
     }
 }
 
 async fn kill_the_host() -> Result<()> {
-    let host = async || -> Result<u64> { stack::facts().await?["pids"]["host"].as_u64().context("a host") };
+    let host = async || -> Result<u64> { stack().await?.facts()?["pids"]["host"].as_u64().context("a host") };
     let before = host().await?;
     kill(before)?;
     eventually("a new session host", || async { Ok((host().await? != before).then_some(())) }).await
@@ -38,7 +38,7 @@ async fn kill_the_host() -> Result<()> {
 
 /// SIGKILL for every function process that is there, whatever it does at the moment.
 async fn kill_functions() -> Result<()> {
-    let emulator = stack::facts().await?["pids"]["emulator"].as_u64().context("an emulator")?;
+    let emulator = stack().await?.facts()?["pids"]["emulator"].as_u64().context("an emulator")?;
     for process in fs::read_dir("/proc")?.flatten() {
         let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
         let parent =

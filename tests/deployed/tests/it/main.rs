@@ -1,5 +1,7 @@
 //! Black-box tests: template.yaml with the real functions, a real session host and the sandbox, over HTTP.
 
+mod faults;
 mod kill;
-mod stack;
+mod records;
+mod shared;
 mod walk;
