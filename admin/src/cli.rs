@@ -6,7 +6,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
 use waxwing_admin::{BATCH, OperatorError, RebuildOptions, RefeedOptions, SilentGateway, rebuild, refeed};
-use waxwing_app::{commands::OnboardError, execute::Cause, feed::Consumer};
+use waxwing_app::{
+    commands::OnboardError,
+    execute::Cause,
+    feed::Consumer,
+    ports::{Queue, Work as _},
+};
 use waxwing_aws::{Deployment, DeploymentError};
 use waxwing_runtime::{
     LogFormat, OsEntropy, SystemClock, environment, shutdown_signal, signed_client_maker, start_telemetry,
@@ -56,6 +61,48 @@ enum Command {
     /// repeated webhook by its webhook-id. Hosts are not poked; they look by themselves every 30 s. After an interruption the
     /// same command goes on where it was.
     Refeed(RefeedArgs),
+    /// Jobs that were given up.
+    #[command(subcommand)]
+    Dead(DeadCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum DeadCommand {
+    /// Print the dead letters of a queue: ids, and why each was given up.
+    List {
+        /// Which queue.
+        #[arg(value_enum)]
+        queue: QueueName,
+        /// How many at most.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+        limit: u16,
+    },
+    /// Put dead letters back into their queue, to be tried anew.
+    Redrive {
+        /// Which queue.
+        #[arg(value_enum)]
+        queue: QueueName,
+        /// Their ids, as `list` prints them.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum QueueName {
+    /// Deliveries to webhook endpoints.
+    Webhooks,
+    /// Receipts that wait for their message.
+    Receipts,
+}
+
+impl From<QueueName> for Queue {
+    fn from(name: QueueName) -> Self {
+        match name {
+            QueueName::Webhooks => Self::WEBHOOKS,
+            QueueName::Receipts => Self::RECEIPTS,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -176,6 +223,17 @@ impl Command {
                 let made = deployment.commands.onboard(name, email, &Cause::system()).await?;
                 // In the order in which `waxwing admin account create` prints them.
                 printed(&serde_json::json!(made), true)
+            },
+            Self::Dead(DeadCommand::List { queue, limit }) => {
+                let dead =
+                    deployment.work.dead(queue.into(), limit.into()).await.map_err(OperatorError::from)?;
+                printed(&dead, true)
+            },
+            Self::Dead(DeadCommand::Redrive { queue, ids }) => {
+                for id in &ids {
+                    deployment.work.redrive(queue.into(), id).await.map_err(OperatorError::from)?;
+                }
+                printed(&serde_json::json!({ "redriven": ids }), true)
             },
             Self::Rebuild(RebuildArgs { scan: ScanArgs { segments, restart } }) => {
                 let options = RebuildOptions { segments, restart, page_limit: None };

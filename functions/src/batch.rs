@@ -1,10 +1,10 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use waxwing_app::{
     feed::FeedPush,
-    ports::{Clock, FeedItem, PortError},
+    ports::{Clock, FeedItem, PortError, Queue},
     processes::WebhookDispatch,
 };
 use waxwing_aws::{AwsWork, StreamRecord};
@@ -86,17 +86,23 @@ pub async fn run_stream(push: &mut FeedPush, event: StreamEvent) -> Result<Batch
     Ok(BatchFailures::of(failed))
 }
 
+/// A delivery that could be neither made nor put back comes again after this time.
+const COMES_AGAIN: Duration = Duration::from_secs(20);
+
 /// Makes the deliveries of a batch, side by side. One that could be neither made nor put back comes again.
-pub async fn run_jobs(dispatch: &WebhookDispatch, event: QueueEvent) -> BatchFailures {
+pub async fn run_jobs(dispatch: &WebhookDispatch, work: &AwsWork, event: QueueEvent) -> BatchFailures {
     let began = Instant::now();
     let count = event.records.len();
     let delivered = event.records.into_iter().map(|record| async move {
         let receives = record.attributes.approximate_receive_count.parse().unwrap_or(1);
         let job = AwsWork::job_of(&record.message_id, &record.receipt_handle, &record.body, receives);
-        match dispatch.deliver_one(job).await {
+        match dispatch.deliver_one(job.clone()).await {
             Ok(()) => None,
             Err(error) => {
                 tracing::warn!(%error, message = record.message_id, "a delivery has to come again");
+                if let Err(error) = work.release(Queue::WEBHOOKS, &job, COMES_AGAIN).await {
+                    tracing::warn!(%error, message = record.message_id, "it comes when its visibility ends");
+                }
                 Some(record.message_id)
             },
         }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the commands of this workspace. `cargo xtask --help` lists them.
 
 mod bench;
+mod cost;
 mod emulators;
 mod generate;
 mod package;
@@ -35,6 +36,8 @@ enum Command {
     Gen(generate::GenArgs),
     /// Measure, in release builds, and append the results to docs/reference/benchmarks.md.
     Bench(bench::BenchArgs),
+    /// Count what messages cost on AWS, on the emulator, and write it into docs/reference/cost.md. Takes some minutes.
+    Cost(cost::CostArgs),
     /// Make what template.yaml deploys: build/lambda with a release build of each function.
     Package(package::PackageArgs),
     /// Check what no compiler checks: edges between rooms, sizes of files, names of protocol crates.
@@ -47,14 +50,11 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(args),
         Command::Gen(args) => generate::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Cost(args) => cost::run(args),
         Command::Package(args) => package::run(args),
         Command::Tidy => tidy::run(),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        },
-    }
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("xtask: {error:#}");
+    ExitCode::FAILURE
 }

@@ -73,6 +73,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
             "waxwing-session-host",
             "waxwing-signed-http",
             "waxwing-tests-api",
+            "waxwing-tests-deployed",
         ],
     ),
     ("rusqlite", &["waxwing-embedded", "waxwing-sandbox"]),

@@ -80,6 +80,23 @@ impl AwsWork {
         Job { id, payload, attempts, lease: format!("{BY_LAMBDA}{receipt_handle}") }
     }
 
+    /// Lets a job that Lambda brought, and that could not be done, come again after this time instead of when its message's
+    /// visibility ends, which is longer than the longest function.
+    pub async fn release(&self, queue: Queue, job: &Job, after: Duration) -> Result<(), PortError> {
+        let target = self.target(queue.0)?;
+        let receipt = job.lease.strip_prefix(BY_LAMBDA).unwrap_or(&job.lease);
+        let hidden_s = i32::try_from(after.as_secs()).unwrap_or(LEASE_LIMIT_S).min(LEASE_LIMIT_S);
+        let changed = self
+            .sqs
+            .change_message_visibility()
+            .queue_url(target.url)
+            .receipt_handle(receipt)
+            .visibility_timeout(hidden_s)
+            .send()
+            .await;
+        changed.map(drop).map_err(|error| target.error(&error))
+    }
+
     /// Sends what is due within 15 minutes after `now` from Records to its queue, where it waits for the rest of its time.
     /// Says how many jobs that were. To be called each minute: it is what makes jobs run that are put off for longer than
     /// SQS can hold them. Two at once may send a job twice.

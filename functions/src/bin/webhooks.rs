@@ -8,7 +8,7 @@ async fn main() -> Result<(), Error> {
     let deployment = connect().await?;
     let dispatch = webhook_dispatch(&deployment)?;
     let handle = service_fn(async |event: LambdaEvent<QueueEvent>| {
-        Ok::<_, Error>(run_jobs(&dispatch, event.payload).await)
+        Ok::<_, Error>(run_jobs(&dispatch, &deployment.work, event.payload).await)
     });
     run(handle).await
 }

@@ -48,13 +48,11 @@ impl Stack {
             program(name)?;
         }
         let binaries = program("api")?.parent().context("a folder")?.to_owned();
-        let folder = binaries.with_file_name("tmp").join(name);
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder)?;
+        let folder = fresh_folder(&binaries.with_file_name("tmp"), name)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let proxy = Proxy::start(format!("http://127.0.0.1:{port}"))?;
         let log = fs::File::create(folder.join("stack.log"))?;
-        let mut process = Command::new(python)
+        let process = Command::new(python)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/local/stack.py"))
             .args(["--listen", "127.0.0.1:0", "--until-stdin-closes", "--via", proxy.url()])
             .args(["--emulator-port", &port.to_string(), "--bin-dir"])
@@ -69,10 +67,10 @@ impl Stack {
             Ok((folder.join("credentials.json").exists() || ended(&folder)).then_some(()))
         })
         .await;
-        if let Some(status) = process.try_wait()? {
-            bail!("the deployment ended with {status}: {}", log_of(&folder));
-        }
         ready.with_context(|| log_of(&folder))?;
+        if !folder.join("credentials.json").exists() {
+            bail!("the deployment ended: {}", log_of(&folder));
+        }
         Ok(Self { _process: process, folder, proxy })
     }
 
@@ -118,6 +116,21 @@ impl Stack {
             api_key: text(&made["api_key"])?,
         })
     }
+}
+
+/// A folder of this process, in place of those of processes that have ended.
+fn fresh_folder(parent: &Path, name: &str) -> Result<PathBuf> {
+    fs::create_dir_all(parent)?;
+    for entry in fs::read_dir(parent)?.flatten() {
+        let file_name = entry.file_name().to_string_lossy().into_owned();
+        let pid = file_name.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    let folder = parent.join(format!("{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 fn ended(folder: &Path) -> bool {

@@ -1,5 +1,8 @@
 //! A repeated request has one effect: the answer is claimed together with the commit.
 
+use std::io::Read as _;
+
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +17,8 @@ use crate::{
 
 /// How long an answer is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// What is longer was not written by us: a body is escaped in it.
+const ANSWER_BYTES_MAX: u64 = 4 << 20;
 
 /// The `Idempotency-Key` of a request, with what makes a repetition recognisable.
 #[derive(Debug, Clone)]
@@ -45,12 +50,6 @@ pub struct StoredAnswer {
     pub status: u16,
     /// The first body.
     pub body: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SealedAnswer {
-    key_id: String,
-    bytes: Vec<u8>,
 }
 
 impl Idempotency {
@@ -90,11 +89,11 @@ impl Commands {
         key: &ClaimKey,
         value: &[u8],
     ) -> Result<StoredAnswer, IdempotencyError> {
-        let corrupt = |_| PortError::Corrupt("stored answer cannot be read".to_owned());
-        let sealed: SealedAnswer = serde_json::from_slice(value).map_err(corrupt)?;
-        let sealed = Sealed { key_id: sealed.key_id, bytes: sealed.bytes };
+        let corrupt = || PortError::Corrupt("stored answer cannot be read".to_owned());
+        let sealed = Sealed::unpack(value).ok_or_else(corrupt)?;
         let plain = self.ports.secrets.open(account, key.0.as_bytes(), &sealed).await?;
-        let answer: StoredAnswer = serde_json::from_slice(&plain).map_err(corrupt)?;
+        let reader = DeflateDecoder::new(&plain[..]).take(ANSWER_BYTES_MAX);
+        let answer: StoredAnswer = serde_json::from_reader(reader).map_err(|_| corrupt())?;
         match answer.fingerprint == idempotency.fingerprint_hex() {
             true => Ok(answer),
             false => Err(IdempotencyError::Conflict),
@@ -112,10 +111,11 @@ impl Commands {
     ) -> Result<Claim, PortError> {
         let key = self.idempotency_claim_key(account, idempotency);
         let answer = StoredAnswer { fingerprint: idempotency.fingerprint_hex(), status, body };
-        let plain = serde_json::to_vec(&answer).map_err(|error| PortError::Corrupt(error.to_string()))?;
-        let sealed = self.ports.secrets.seal(account, key.0.as_bytes(), &plain).await?;
-        let value = serde_json::to_vec(&SealedAnswer { key_id: sealed.key_id, bytes: sealed.bytes })
-            .map_err(|error| PortError::Corrupt(error.to_string()))?;
+        // An ordinary answer then fits one write unit of DynamoDB, which a transaction bills twice.
+        let mut plain = DeflateEncoder::new(Vec::new(), Compression::default());
+        serde_json::to_writer(&mut plain, &answer).map_err(|error| PortError::Corrupt(error.to_string()))?;
+        let plain = plain.finish().map_err(|error| PortError::Corrupt(error.to_string()))?;
+        let value = self.ports.secrets.seal(account, key.0.as_bytes(), &plain).await?.pack();
         let expires_at = Some(now.checked_add(KEPT).unwrap_or(Timestamp::MAX));
         Ok(Claim::Take { key, value, expires_at })
     }

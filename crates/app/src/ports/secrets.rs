@@ -12,6 +12,25 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
+impl Sealed {
+    /// As one run of bytes: the length of the key's id, the id, and what is sealed.
+    pub fn pack(&self) -> Vec<u8> {
+        let length = u8::try_from(self.key_id.len()).expect("ids of data keys are short");
+        let mut packed = Vec::with_capacity(1 + self.key_id.len() + self.bytes.len());
+        packed.push(length);
+        packed.extend_from_slice(self.key_id.as_bytes());
+        packed.extend_from_slice(&self.bytes);
+        packed
+    }
+
+    /// The reverse of [`Sealed::pack`]; `None` for anything else.
+    pub fn unpack(packed: &[u8]) -> Option<Self> {
+        let (length, rest) = packed.split_first()?;
+        let (key_id, bytes) = rest.split_at_checked(usize::from(*length))?;
+        Some(Self { key_id: String::from_utf8(key_id.to_vec()).ok()?, bytes: bytes.to_vec() })
+    }
+}
+
 /// A hash that nobody without the key can compute: it stands where an address or a key must not.
 pub type KeyedHash = [u8; 32];
 
@@ -37,4 +56,17 @@ pub trait SecretBox: Send + Sync {
 
     /// HMAC-SHA256 under a key derived for `purpose`; the same for ever in one installation.
     fn keyed_hash(&self, purpose: &str, data: &[u8]) -> KeyedHash;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_unpacks() {
+        let sealed = Sealed { key_id: "key_1".to_owned(), bytes: vec![1, 2, 3] };
+        assert_eq!(Sealed::unpack(&sealed.pack()), Some(sealed));
+        assert_eq!(Sealed::unpack(&[]), None);
+        assert_eq!(Sealed::unpack(&[9, 1]), None);
+    }
 }

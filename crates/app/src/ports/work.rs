@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::PortError;
 
@@ -42,7 +43,7 @@ pub struct Job {
 }
 
 /// A job that nobody could do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadJob {
     /// Its id.
     pub id: String,

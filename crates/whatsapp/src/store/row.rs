@@ -43,7 +43,7 @@ impl Owner {
     ) -> Result<Row, PortError> {
         let key = self.key(change.kind, &change.key);
         let sealed = secrets.seal(self.account, self.associated(&key.sort).as_bytes(), value).await?;
-        Ok(Row { key, value: pack(&sealed), version: 0, indexes: Vec::new(), expires_at: change.expires_at })
+        Ok(Row { key, value: sealed.pack(), version: 0, indexes: Vec::new(), expires_at: change.expires_at })
     }
 
     /// The kind, key and value of a row.
@@ -54,37 +54,8 @@ impl Owner {
     ) -> Result<(Kind, Box<str>, Box<[u8]>), PortError> {
         let corrupt = || PortError::Corrupt(format!("the row {} of a session's Signal state", row.key.sort));
         let (kind, key) = Kind::parse(&row.key.sort).ok_or_else(corrupt)?;
-        let sealed = unpack(&row.value).ok_or_else(corrupt)?;
+        let sealed = Sealed::unpack(&row.value).ok_or_else(corrupt)?;
         let value = secrets.open(self.account, self.associated(&row.key.sort).as_bytes(), &sealed).await?;
         Ok((kind, key.into(), value.into()))
-    }
-}
-
-/// Length of the key id, key id, bytes.
-fn pack(sealed: &Sealed) -> Vec<u8> {
-    let length = u8::try_from(sealed.key_id.len()).expect("ids of data keys are short");
-    let mut packed = Vec::with_capacity(1 + sealed.key_id.len() + sealed.bytes.len());
-    packed.push(length);
-    packed.extend_from_slice(sealed.key_id.as_bytes());
-    packed.extend_from_slice(&sealed.bytes);
-    packed
-}
-
-fn unpack(packed: &[u8]) -> Option<Sealed> {
-    let (length, rest) = packed.split_first()?;
-    let (key_id, bytes) = rest.split_at_checked(usize::from(*length))?;
-    Some(Sealed { key_id: String::from_utf8(key_id.to_vec()).ok()?, bytes: bytes.to_vec() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_packed_unpacks() {
-        let sealed = Sealed { key_id: "key_1".to_owned(), bytes: vec![1, 2, 3] };
-        assert_eq!(unpack(&pack(&sealed)), Some(sealed));
-        assert_eq!(unpack(&[]), None);
-        assert_eq!(unpack(&[9, 1]), None);
     }
 }

@@ -183,3 +183,28 @@ async fn a_commit_that_nobody_can_handle_is_put_aside_and_named_and_the_rest_goe
     ensure!(aside.iter().all(|parked| parked["stream"] == name), "{aside:?}");
     inbox(2).await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_nobody_can_do_is_listed_with_its_reason_and_put_back_on_demand() -> Result<()> {
+    let _quiet = QUIET.read().await;
+    let stack = stack().await?;
+    let queue = stack.environment()?.into_iter().find(|(name, _)| name == "WAXWING_WEBHOOKS_QUEUE_URL");
+    let id = "dlv_of_nobody";
+    let body = json!({ "id": id, "payload": "nothing that says a delivery", "attempts": 0 }).to_string();
+    let request = json!({ "QueueUrl": queue.context("the queue")?.1, "MessageBody": body });
+    emulator::call(stack, "AmazonSQS.SendMessage", &request).await?;
+    let dead = async || -> Result<Option<Value>> {
+        let ended = stack.admin(&["dead", "list", "webhooks"])?;
+        ensure!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        let dead: Vec<Value> = serde_json::from_slice(&ended.stdout)?;
+        Ok(dead.into_iter().find(|letter| letter["id"] == id))
+    };
+    let letter = eventually("the dead letter", dead).await?;
+    ensure!(letter["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{letter}");
+    let ended = stack.admin(&["dead", "redrive", "webhooks", id])?;
+    ensure!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    // It is tried again, and given up again.
+    let again = eventually("the dead letter again", dead).await?;
+    ensure!(again["at"] != letter["at"], "{again}");
+    Ok(())
+}
