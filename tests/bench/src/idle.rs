@@ -1,20 +1,18 @@
 //! Resident memory of idle sessions, with the sandbox in a process of its own.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 use waxwing_tests_api::{Sandbox, Waxwing, eventually};
 
-use crate::row;
+use crate::{row, status_kb};
 
 /// Sessions linked at once.
 const CONCURRENCY: usize = 8;
 
 fn resident_kb(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    status_kb(pid, "VmRSS")
 }
 
 /// How much each of `sessions` idle, connected sessions adds.

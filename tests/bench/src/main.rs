@@ -1,21 +1,46 @@
-//! Measures waxwing as a process. Prints a table row for each line and nothing else on standard output.
+//! Measures waxwing as a process, with a number of sessions, or the functions in a folder:
+//!
+//! ```text
+//! waxwing-tests-bench process 200
+//! waxwing-tests-bench functions target/release
+//! ```
+//!
+//! Prints a table row for each line and nothing else on standard output.
 
+mod cold_start;
 mod end_to_end;
 mod idle;
+mod stub;
 
-use anyhow::Result;
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, bail};
 
 fn main() -> Result<()> {
-    let sessions = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(200);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        end_to_end::accept().await?;
-        end_to_end::to_webhook().await?;
-        idle::memory(sessions).await
+        match arguments[..] {
+            ["process", sessions] => {
+                end_to_end::accept().await?;
+                end_to_end::to_webhook().await?;
+                idle::memory(sessions.parse()?).await
+            },
+            ["functions", folder] => cold_start::measure(Path::new(folder)).await,
+            _ => bail!("usage: waxwing-tests-bench process SESSIONS | functions FOLDER"),
+        }
     })
 }
 
 /// One line of the table.
 fn row(what: &str, value: String, remark: &str) {
     println!("| {what} | {value} | {remark} |");
+}
+
+/// What the kernel says of a process's memory.
+fn status_kb(pid: u32, what: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
+    Ok(line.with_context(|| what.to_owned())?.trim().trim_end_matches("kB").trim().parse()?)
 }
