@@ -63,11 +63,7 @@ impl Append<'_> {
                 Some(PutItemError::TransactionConflictException(_)) => {
                     pause(&*self.journal.entropy, tries).await;
                 },
-                // It does not say which of the two it means.
-                _ => {
-                    let tables = format!("{} or table {}", self.journal.journal(), self.journal.claims_table);
-                    return self.after_failure(&tables, &error).await;
-                },
+                _ => return self.after_failure(&self.journal.journal(), &error).await,
             }
         }
         Err(self.always_in_the_way())
