@@ -15,6 +15,7 @@ mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use waxwing_app::ports::{Bounds, Consistency, Guard, PortError, Query, Records, Row, SecretBox, Write};
@@ -33,6 +34,8 @@ const PAGE_LEN: usize = 1000;
 const ERASE_LEN: usize = 99;
 /// Changes that may wait for the next durable write; past it they cause one.
 const WAITING_MAX: usize = 64;
+/// How long they wait where no other write follows: the library writes ratchets within 25 ms.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Why a state cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +151,23 @@ impl SignalState {
     /// Makes everything durable, also what could have waited.
     pub async fn flush(&self) -> Result<(), Poison> {
         self.store.change(Durability::Everything, |_| ()).await
+    }
+
+    /// Sees that what waits becomes durable also where no other write follows.
+    fn linger(&self) {
+        if std::mem::replace(&mut self.store.tables().lingers, true) {
+            return;
+        }
+        let store = Arc::downgrade(&self.store);
+        tokio::spawn(async move {
+            tokio::time::sleep(LINGER).await;
+            if let Some(store) = store.upgrade() {
+                store.tables().lingers = false;
+                if let Err(poison) = store.change(Durability::Everything, |_| ()).await {
+                    tracing::debug!(%poison, "what waited is not written");
+                }
+            }
+        });
     }
 
     /// Removes the state for good: after a logout, or with the session. The number of the fence stays, so that no

@@ -50,6 +50,13 @@ impl SignalBackend {
         self.state.store.change(Durability::Soon, change).await.map_err(refused)
     }
 
+    /// Changes memory; what the change lets wait becomes durable with the next durable write, or a second later by itself.
+    async fn write_with_next<R>(&self, change: impl FnOnce(&mut Tables) -> R) -> Result<R> {
+        let result = self.write_soon(change).await?;
+        self.state.linger();
+        Ok(result)
+    }
+
     fn now_secs(&self) -> i64 {
         self.clock.now().as_second()
     }

@@ -26,8 +26,10 @@ pub(crate) struct Tables {
     log: Vec<Change>,
     /// Changes that may wait for the next durable write: nothing depends on them before.
     waiting: BTreeMap<(Kind, Box<str>), Change>,
-    /// Rows that once waited and were handed to the writer, or were loaded: their removal has to be written.
-    handed_over: HashSet<(Kind, Box<str>)>,
+    /// Pending messages that were handed to the writer, or were loaded: their removal has to be written.
+    handed_over: HashSet<Box<str>>,
+    /// A task sees that what waits becomes durable also where no other write follows.
+    pub(crate) lingers: bool,
     /// Calls that were handed to the writer and are not durable yet.
     pub(crate) in_flight: usize,
 }
@@ -98,7 +100,7 @@ impl Tables {
     /// Takes a row over from the engine.
     pub(crate) fn restore(&mut self, kind: Kind, key: &str, value: Box<[u8]>) {
         if kind == Kind::PendingInbound {
-            self.handed_over.insert((kind, key.into()));
+            self.handed_over.insert(key.into());
         }
         self.load(kind, key, value);
     }
@@ -108,7 +110,8 @@ impl Tables {
         self.rows.entry(kind).or_default().insert(key.into(), value);
     }
 
-    /// Puts a row that becomes durable in or before the next durable write that follows.
+    /// Puts a row that becomes durable in or before the next durable write that follows. Putting what is there already
+    /// changes nothing.
     pub(crate) fn put_waiting(
         &mut self,
         kind: Kind,
@@ -116,18 +119,22 @@ impl Tables {
         value: Box<[u8]>,
         expires_at: Option<Timestamp>,
     ) {
+        if self.get(kind, key).is_some_and(|known| *known == *value) {
+            return;
+        }
         self.load(kind, key, value.clone());
         let change = Change { kind, key: key.into(), value: Some(value), expires_at };
         self.waiting.insert((kind, key.into()), change);
     }
 
-    /// Removes a row with the next durable write. A put that still waits is cancelled and never written.
-    pub(crate) fn remove_waiting(&mut self, kind: Kind, key: &str) {
+    /// Removes a pending message with the next durable write. A put that still waits is cancelled and never written.
+    pub(crate) fn remove_pending(&mut self, key: &str) {
+        let kind = Kind::PendingInbound;
         if self.forget(kind, key).is_none() {
             return;
         }
         self.waiting.remove(&(kind, key.into()));
-        if self.handed_over.contains(&(kind, key.into())) {
+        if self.handed_over.contains(key) {
             let change = Change { kind, key: key.into(), value: None, expires_at: None };
             self.waiting.insert((kind, key.into()), change);
         }
@@ -144,11 +151,10 @@ impl Tables {
             return Vec::new();
         }
         let mut changes: Vec<Change> = std::mem::take(&mut self.waiting).into_values().collect();
-        for change in &changes {
-            let place = (change.kind, change.key.clone());
+        for change in changes.iter().filter(|change| change.kind == Kind::PendingInbound) {
             match change.value {
-                Some(_) => self.handed_over.insert(place),
-                None => self.handed_over.remove(&place),
+                Some(_) => self.handed_over.insert(change.key.clone()),
+                None => self.handed_over.remove(&change.key),
             };
         }
         changes.append(&mut self.log);

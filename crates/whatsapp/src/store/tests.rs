@@ -43,21 +43,24 @@ async fn fill(store: &SignalBackend) {
     store.set_sender_key_status("g", &[("d1", true), ("d2", false)]).await.unwrap();
     store.store_sent_message("c", "m", b"payload").await.unwrap();
     store.put_lid_mapping(&mapping("900", "15550001111", 5)).await.unwrap();
-    let secret = MsgSecretEntry {
-        chat: "c".into(),
-        sender: "s".into(),
-        msg_id: "m".into(),
-        secret: [9; 32],
-        expires_at: 0,
-        message_ts: 4,
-    };
-    store.put_msg_secrets(vec![secret]).await.unwrap();
+    store.put_msg_secrets(vec![secret()]).await.unwrap();
     let macs =
         [wacore::appstate::processor::AppStateMutationMAC { index_mac: vec![1; 32], value_mac: vec![2; 32] }];
     store.put_mutation_macs("regular", 1, &macs).await.unwrap();
     store.touch_tc_token_sender_timestamp("a@lid", 10).await.unwrap();
     store.store_pending_inbound("c", "s", "p", b"pending").await.unwrap();
     store.save(&wacore::store::Device::new()).await.unwrap();
+}
+
+fn secret() -> MsgSecretEntry {
+    MsgSecretEntry {
+        chat: "c".into(),
+        sender: "s".into(),
+        msg_id: "m".into(),
+        secret: [9; 32],
+        expires_at: 0,
+        message_ts: 4,
+    }
 }
 
 fn mapping(lid: &str, phone: &str, at: i64) -> LidPnMappingEntry {
@@ -243,6 +246,32 @@ async fn a_pending_message_is_durable_before_the_ratchet_that_decrypted_it() {
     store.delete_pending_inbound("c", "s", "m").await.unwrap();
     store.put_session("s", b"ratchet 2").await.unwrap();
     assert!(!left.sort_keys().iter().any(|key| key.starts_with("pending_inbound/")));
+}
+
+#[tokio::test]
+async fn what_a_message_leaves_behind_shares_the_write_of_its_ratchets() {
+    let records = MemoryRecords::shared();
+    let store = backend(&open(&records, 1).await.unwrap());
+    let before = records.writes().len();
+    store.store_sent_message("c", "m", b"payload").await.unwrap();
+    store.put_msg_secrets(vec![secret()]).await.unwrap();
+    store.put_session("s", b"ratchet").await.unwrap();
+    assert_eq!(records.writes().len(), before + 1);
+    let rows = ["message_secret/c|s|m", "sent_message/c|m", "session/s"];
+    assert_eq!(touched(records.writes().last().unwrap()), rows);
+}
+
+#[tokio::test]
+async fn what_waits_becomes_durable_where_nothing_follows() {
+    let records = MemoryRecords::shared();
+    let store = backend(&open(&records, 1).await.unwrap());
+    for round in ["1", "2"] {
+        store.store_sent_message("c", round, b"payload").await.unwrap();
+        let row = format!("sent_message/c|{round}");
+        while !records.sort_keys().contains(&row) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
 }
 
 #[tokio::test]

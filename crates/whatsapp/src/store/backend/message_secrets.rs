@@ -20,7 +20,8 @@ fn parse(row: &[u8]) -> Option<(i64, i64, &[u8])> {
 #[async_trait]
 impl MsgSecretStore for SignalBackend {
     async fn put_msg_secrets(&self, entries: Vec<MsgSecretEntry>) -> Result<usize> {
-        self.write(|tables| {
+        // The library itself keeps them back and waits for nothing: what is lost in a crash is lost in other clients, too.
+        self.write_with_next(|tables| {
             for entry in &entries {
                 put(tables, entry);
             }
@@ -67,5 +68,5 @@ fn put(tables: &mut Tables, entry: &MsgSecretEntry) {
     };
     let row = stamped(expires_at, &stamped(message_ts, &entry.secret));
     let until = (expires_at != 0).then(|| expiry(expires_at, 0)).flatten();
-    tables.put_until(Kind::MessageSecret, &key, row, until);
+    tables.put_waiting(Kind::MessageSecret, &key, row, until);
 }

@@ -277,12 +277,13 @@ impl ProtocolStore for SignalBackend {
     async fn store_sent_message(&self, chat_jid: &str, message_id: &str, payload: &[u8]) -> Result<()> {
         let now = self.now_secs();
         let (key, row) = (compound(&[chat_jid, message_id]), stamped(now, payload));
-        // Not waited for: a message that is lost with its row has no outcome yet and is sent again, with its id.
-        self.write_soon(|tables| {
+        // The ratchets are written before or soon after the message leaves, and this with them. A message that is lost with
+        // its row has no outcome yet and is sent again, with its id.
+        self.write_with_next(|tables| {
             if tables.len(Kind::SentMessage) >= SENT_MAX {
                 drop_oldest_sent(tables);
             }
-            tables.put_until(Kind::SentMessage, &key, row, expiry(now, SENT_SECS));
+            tables.put_waiting(Kind::SentMessage, &key, row, expiry(now, SENT_SECS));
         })
         .await
     }
@@ -330,7 +331,7 @@ impl ProtocolStore for SignalBackend {
         // A removal that is lost makes the message come again, and its commit is idempotent.
         self.write_soon(|tables| {
             for key in keys {
-                tables.remove_waiting(Kind::PendingInbound, &compound(&[key.chat, key.sender, key.id]));
+                tables.remove_pending(&compound(&[key.chat, key.sender, key.id]));
             }
         })
         .await
