@@ -4,6 +4,7 @@
 //! status codes. The OpenAPI document is made from the same registrations as the routes.
 
 mod cursor;
+mod docs;
 mod extract;
 mod openapi;
 mod problem;

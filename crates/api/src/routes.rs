@@ -16,10 +16,9 @@ use axum::{
 use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use utoipa_swagger_ui::{Config, SwaggerUi};
 use waxwing_app::commands::StoredAnswer;
 
-use crate::{Api, Problem, openapi, rate_limit, request_id};
+use crate::{Api, Problem, docs, openapi, rate_limit, request_id};
 
 /// The versioned routes with their documentation.
 pub(crate) fn versioned() -> OpenApiRouter<Api> {
@@ -50,16 +49,11 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
 /// The whole API as a service.
 pub fn router(api: Api) -> Router {
     let (versioned, document) = openapi::with_document(versioned());
-    // Nothing outside is asked to validate the document.
-    let docs = SwaggerUi::new("/api/docs")
-        .url("/api/v1/openapi.json", document)
-        .config(Config::default().validator_url("none"));
-    let docs = Router::new().merge(docs).layer(middleware::map_response(docs_not_found));
     Router::new()
         .nest("/api/v1", versioned.fallback(not_found).method_not_allowed_fallback(method_not_allowed))
         .merge(health::routes())
         .merge(problems::routes())
-        .merge(docs)
+        .merge(docs::routes(document))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
@@ -70,14 +64,6 @@ pub fn router(api: Api) -> Router {
 
 async fn not_found() -> Problem {
     Problem::not_found("address")
-}
-
-/// The documentation's own 404 is bare text.
-async fn docs_not_found(response: Response) -> Response {
-    match response.status() {
-        StatusCode::NOT_FOUND => Problem::not_found("page").into_response(),
-        _ => response,
-    }
 }
 
 async fn method_not_allowed() -> Problem {
