@@ -86,21 +86,23 @@ pub async fn run_stream(push: &mut FeedPush, event: StreamEvent) -> Result<Batch
     Ok(BatchFailures::of(failed))
 }
 
-/// A delivery that could be neither made nor put back comes again after this time.
+/// A delivery that could be neither made nor put back comes again after this time, which doubles each time.
 const COMES_AGAIN: Duration = Duration::from_secs(20);
+/// Up to the visibility of the queue's messages: so a long outage does not use up the receives after which SQS gives up.
+const COMES_AGAIN_MAX: Duration = Duration::from_secs(360);
 
 /// Makes the deliveries of a batch, side by side. One that could be neither made nor put back comes again.
 pub async fn run_jobs(dispatch: &WebhookDispatch, work: &AwsWork, event: QueueEvent) -> BatchFailures {
     let began = Instant::now();
     let count = event.records.len();
     let delivered = event.records.into_iter().map(|record| async move {
-        let receives = record.attributes.approximate_receive_count.parse().unwrap_or(1);
+        let receives: u32 = record.attributes.approximate_receive_count.parse().unwrap_or(1);
         let job = AwsWork::job_of(&record.message_id, &record.receipt_handle, &record.body, receives);
         match dispatch.deliver_one(job.clone()).await {
             Ok(()) => None,
             Err(error) => {
                 tracing::warn!(%error, message = record.message_id, "a delivery has to come again");
-                if let Err(error) = work.release(Queue::WEBHOOKS, &job, COMES_AGAIN).await {
+                if let Err(error) = work.release(Queue::WEBHOOKS, &job, comes_again(receives)).await {
                     tracing::warn!(%error, message = record.message_id, "it comes when its visibility ends");
                 }
                 Some(record.message_id)
@@ -110,6 +112,12 @@ pub async fn run_jobs(dispatch: &WebhookDispatch, work: &AwsWork, event: QueueEv
     let failed = join_all(delivered).await;
     metric("Deliveries", count, began);
     BatchFailures::of(failed.into_iter().flatten())
+}
+
+/// When a delivery comes again that was received so often.
+fn comes_again(receives: u32) -> Duration {
+    let doublings = receives.saturating_sub(1).min(10);
+    COMES_AGAIN.saturating_mul(1 << doublings).min(COMES_AGAIN_MAX)
 }
 
 /// How much was done in how long.
@@ -126,6 +134,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_outage_of_five_hours_leaves_a_delivery_in_its_queue() {
+        assert_eq!([1, 2, 5, 6, u32::MAX].map(|n| comes_again(n).as_secs()), [20, 40, 320, 360, 360]);
+        // As often as template.yaml lets a message be received.
+        let all: Duration = (1..60).map(comes_again).sum();
+        assert!(all > Duration::from_secs(5 * 3_600), "{all:?}");
+    }
 
     #[test]
     fn a_batch_of_sqs_is_read_and_failures_are_named() {

@@ -112,14 +112,14 @@ pub fn outbox(account: AccountId, session: SessionId) -> String {
     format!("{account}/{session}/outbox")
 }
 
-/// A receipt that waits for its message, by a keyed hash of what it says.
-pub fn parked_receipt(account: AccountId, session: SessionId, id: &str) -> Key {
-    Key::new(format!("{account}/{session}/parked-receipts"), id)
-}
-
 /// One open outbox row.
 pub fn outbox_row(account: AccountId, session: SessionId, order: &Order) -> Key {
     Key::new(outbox(account, session), order.0.clone())
+}
+
+/// A receipt that waits for its message, by a keyed hash of what it says.
+pub fn parked_receipt(account: AccountId, session: SessionId, id: &str) -> Key {
+    Key::new(format!("{account}/{session}/parked-receipts"), id)
 }
 
 /// Partition of an account's webhook endpoints; sorted by id.

@@ -6,8 +6,8 @@
 //! A function that SQS calls makes a [`Job`] of each message with [`AwsWork::job_of`] and gives it to the handler that
 //! everybody uses. The handler ends the job by `complete`, `retry` or `bury`; the function answers without it among the
 //! failed items of its batch, and Lambda deletes the messages of the batch with one request, which is why `complete` sends
-//! none. A job that the handler could not end (the engine failed, say) it names as failed: the message comes back when its
-//! visibility ends, one attempt on.
+//! none. A job that the handler could not end (the engine failed, say) it names as failed: the message comes back, one attempt
+//! on, when [`AwsWork::release`] says or its visibility ends.
 
 mod batch;
 mod body;
@@ -265,7 +265,7 @@ fn job_in(message: &Message) -> Job {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let receive_count = attribute(message, &MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(1);
     let (id, receipt, body) = (text(&message.message_id), text(&message.receipt_handle), text(&message.body));
-    Job { lease: receipt.clone(), ..AwsWork::job_of(&id, &receipt, &body, receive_count) }
+    Job { lease: receipt, ..AwsWork::job_of(&id, "", &body, receive_count) }
 }
 
 fn attribute<N: std::str::FromStr>(message: &Message, name: &MessageSystemAttributeName) -> Option<N> {

@@ -80,9 +80,8 @@ impl Outbox {
         Self { settle, ..Self::default() }
     }
 
-    /// Takes what stands in the outbox: up to [`WINDOW`] rows from its beginning. Returns those that were taken out before
-    /// and stand there still, with their WhatsApp ids: a replay of the feed put them back, or they are just about to go.
-    pub(crate) fn read(&mut self, rows: &[Row], clock: Timestamp) -> Result<Vec<(String, Taken)>, PortError> {
+    /// Takes what stands in the outbox: up to [`WINDOW`] rows from its beginning.
+    pub(crate) fn read(&mut self, rows: &[Row], clock: Timestamp) -> Result<(), PortError> {
         // What is on its way stays, also when it lies outside the window.
         let in_flight = &self.in_flight;
         self.open.retain(|_, open| in_flight.contains_key(&open.row.whatsapp_id));
@@ -90,7 +89,13 @@ impl Outbox {
         self.last = None;
         let ids = self.insert(rows, clock)?;
         self.done.retain(|id, _| ids.contains(id));
-        Ok(self.done.iter().map(|(id, taken)| (id.clone(), taken.clone())).collect())
+        Ok(())
+    }
+
+    /// What was taken out before the last reading from the beginning and stood there still, with its WhatsApp id: a replay
+    /// of the feed put it back, or it is just about to go.
+    pub(crate) fn left(&self) -> Vec<(String, Taken)> {
+        self.done.iter().map(|(id, taken)| (id.clone(), taken.clone())).collect()
     }
 
     /// Takes rows that stand behind the last one that was read.

@@ -22,8 +22,8 @@ use waxwing_domain::{
 const DELAYS_S: &[i64] = &[1, 2, 5, 10, 30, 60, 120];
 const LEASE: Duration = Duration::from_secs(30);
 const BATCH: usize = 64;
-/// The row of a receipt outlives all of its tries.
-const ROW_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// The row of a receipt outlives its job, which waits for 14 days at most: as a dead letter.
+const ROW_KEPT: SignedDuration = SignedDuration::from_hours(15 * 24);
 /// Pause after the engine failed.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -439,15 +439,15 @@ impl Session {
         self.shared.outcomes.session_status(self.account, self.id, seen, at).await
     }
 
-    /// Reads the beginning of the outbox. Returns rows that are still there, see [`Outbox::read`].
-    async fn read_outbox(&mut self) -> Result<Vec<(String, Taken)>, PortError> {
+    /// Reads the beginning of the outbox.
+    async fn read_outbox(&mut self) -> Result<(), PortError> {
         let rows = self.outbox_rows(None).await?;
         self.outbox.read(&rows, self.shared.ports.clock.now())
     }
 
     /// Rows go that are still there though what became of their messages is recorded.
-    async fn clear(&self, left: Vec<(String, Taken)>) {
-        for (whatsapp_id, Taken { key, message_id }) in left {
+    async fn clear(&self) {
+        for (whatsapp_id, Taken { key, message_id }) in self.outbox.left() {
             let outcome = Outcome::Over { message: message_id, open_row: key };
             self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
         }

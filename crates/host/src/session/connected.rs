@@ -141,8 +141,8 @@ impl Session {
         self.outbox.time_out(now);
         if now >= run.look_at {
             run.look_at = now + self.shared.settings.look;
-            let left = self.read_outbox().await?;
-            self.clear(left).await;
+            self.read_outbox().await?;
+            self.clear().await;
             self.expire().await;
             run.looks += 1;
             if run.looks.is_multiple_of(LOOKS_UNTIL_HEARD) {

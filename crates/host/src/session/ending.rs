@@ -87,8 +87,8 @@ impl Session {
             if rows.is_empty() {
                 return Ok(());
             }
-            let left = self.outbox.read(&rows, self.shared.ports.clock.now())?;
-            self.clear(left).await;
+            self.outbox.read(&rows, self.shared.ports.clock.now())?;
+            self.clear().await;
             for open in self.outbox.take_all() {
                 let (message, whatsapp_id) = (open.row.message_id, open.row.whatsapp_id);
                 let outcome =
