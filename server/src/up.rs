@@ -127,6 +127,7 @@ impl Parts {
             entropy: entropy.clone(),
             connector: Arc::new(connector),
             host_name: "standalone".to_owned(),
+            membership: None,
         };
         let settings = HostSettings { connects_per_s: args.connects_per_s, ..HostSettings::default() };
         let host = Host::start(ports, settings);

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::{net::TcpListener, sync::watch};
 use waxwing_app::ports::{Clock, Entropy, EntropyExt};
 use waxwing_aws::Deployment;
-use waxwing_host::{Host, HostPorts, HostSettings};
+use waxwing_host::{Host, HostPorts, HostSettings, Membership};
 use waxwing_runtime::{
     OsEntropy, SystemClock, environment, print_metrics, shutdown_signal, signed_client_maker, unix_seconds,
 };
@@ -51,9 +51,9 @@ pub(crate) async fn run() -> Result<()> {
         entropy: entropy.clone(),
         connector: Arc::new(Connector::new(endpoints(&deployment)?, clock.clone())?),
         host_name: name(&*entropy),
+        membership: Some(Membership { address: address.clone(), peers: deployment.gateway.clone() }),
     };
     let settings = HostSettings {
-        address: Some(address.clone()),
         look: LOOK,
         settle: SETTLE,
         ..HostSettings::default()

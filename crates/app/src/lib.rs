@@ -6,6 +6,7 @@ pub mod commands;
 pub mod envelope;
 pub mod execute;
 pub mod feed;
+pub mod fleet;
 pub mod id_source;
 pub mod identities;
 pub mod keys;

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use http::Method;
 use tokio::{sync::Mutex, time::Instant};
 use waxwing_app::{
+    fleet::Fleet,
     keys,
-    ports::{Bounds, Consistency, Gateway, PortError, Query, Records},
+    ports::{Consistency, Gateway, PortError, Records},
     rows,
     views::{HostView, Placement},
 };
@@ -60,24 +61,18 @@ impl HttpGateway {
         }
     }
 
-    /// Where the session's host is; any host's address for a session that has none.
+    /// Where the session's host is; its home's address for a session that nobody holds.
     async fn address(&self, account: AccountId, session: SessionId) -> Result<Option<String>, PortError> {
-        let row = self.records.get(&keys::placement(account, session), Consistency::Eventual).await?;
+        // Strongly: a host that has just let go tells the next.
+        let row = self.records.get(&keys::placement(account, session), Consistency::Strong).await?;
         let placement: Option<Placement> = row.as_ref().map(rows::value).transpose()?;
-        if let Some(Placement { host }) = placement
+        if let Some(Placement { host: Some(host) }) = placement
             && let Some(address) = self.address_of(&host).await?
         {
             return Ok(Some(address));
         }
-        let query = Query {
-            index: 0,
-            partition: keys::hosts(),
-            bounds: Bounds::default(),
-            descending: false,
-            limit: 1,
-        };
-        let hosts = self.records.query(query).await?;
-        Ok(hosts.first().map(rows::value::<HostView>).transpose()?.map(|host| host.address))
+        let fleet = Fleet::read(&*self.records).await?;
+        Ok(fleet.home(session).map(|(_, host)| host.address.clone()))
     }
 
     async fn address_of(&self, host: &str) -> Result<Option<String>, PortError> {

@@ -4,7 +4,7 @@
 //! A host that cannot write its row fences itself before the others may think it dead: it knows by a clock that only goes
 //! forwards. What is between the two is room for clocks that differ.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use tokio::{
@@ -18,7 +18,7 @@ use waxwing_app::{
     views::HostView,
 };
 
-use crate::supervisor::HostPorts;
+use crate::{members::Members, supervisor::HostPorts};
 
 /// After so long without a beat the others may take the sessions.
 const LEASE: Duration = Duration::from_secs(30);
@@ -34,6 +34,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) async fn beat(
     ports: HostPorts,
     address: String,
+    members: Arc<Members>,
     sessions: impl Fn() -> usize,
     alive: watch::Sender<bool>,
     mut stop: watch::Receiver<bool>,
@@ -41,10 +42,12 @@ pub(crate) async fn beat(
     let mut last: Option<Instant> = None;
     while !*stop.borrow() {
         let began = Instant::now();
-        let view = HostView { address: address.clone(), sessions: sessions() };
+        let draining = members.is_draining();
+        let view = HostView { address: address.clone(), sessions: sessions(), draining };
         let pause = match timeout(BEAT_TIMEOUT, write(&ports, &view)).await {
             Ok(Ok(())) => {
                 last = Some(began);
+                look_round(&members).await;
                 BEAT
             },
             Ok(Err(error)) => {
@@ -64,6 +67,24 @@ pub(crate) async fn beat(
             () = sleep(pause) => {}
             _ = stop.changed() => {}
         }
+    }
+}
+
+async fn look_round(members: &Members) {
+    match timeout(BEAT_TIMEOUT, members.refresh()).await {
+        Ok(Ok(())) => {},
+        Ok(Err(error)) => tracing::warn!(%error, "the list of hosts cannot be read"),
+        Err(_) => tracing::warn!("the list of hosts took too long to read"),
+    }
+}
+
+/// Tells the others that this host gives its sessions away.
+pub(crate) async fn drain(ports: &HostPorts, address: &str, sessions: usize) {
+    let view = HostView { address: address.to_owned(), sessions, draining: true };
+    match timeout(BEAT_TIMEOUT, write(ports, &view)).await {
+        Ok(Ok(())) => {},
+        Ok(Err(error)) => tracing::warn!(%error, "the others are not told that this host stops"),
+        Err(_) => tracing::warn!("telling the others that this host stops took too long"),
     }
 }
 

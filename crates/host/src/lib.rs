@@ -10,10 +10,11 @@ mod heart;
 mod inbound;
 mod lanes;
 mod live;
+mod members;
 mod outbox;
 mod receipts;
 mod session;
 mod supervisor;
 
 pub use endpoints::{SandboxEndpoints, WhatsappEndpoints};
-pub use supervisor::{Host, HostPorts, HostSettings};
+pub use supervisor::{Host, HostPorts, HostSettings, Membership};

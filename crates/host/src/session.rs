@@ -2,6 +2,7 @@
 
 mod connected;
 mod ending;
+mod place;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,13 +13,13 @@ use tokio::{
 use waxwing_app::{
     commands::{Outcomes, SeenStatus},
     keys,
-    ports::{Bounds, Consistency, Guard, PortError, Query, Row, Write},
+    ports::{Bounds, PortError, Query, Row},
     rows,
-    views::{Placement, QrCode, SessionView, Wanted},
+    views::{QrCode, SessionView, Wanted},
 };
 use waxwing_domain::{AccountId, SessionId, session::SessionStatus};
 use waxwing_whatsapp::{
-    Connection, ConnectionEvents, LogoutReason, SessionSettings, SignalState, StateError,
+    Connection, ConnectionEvents, LogoutReason, SessionSettings, SignalState,
 };
 
 use crate::{
@@ -26,10 +27,12 @@ use crate::{
     inbound::JournalSink,
     lanes::{Lanes, Outcome},
     live::Live,
+    members::Members,
     outbox::{Outbox, Taken},
     supervisor::{HostPorts, HostSettings},
 };
 use connected::Ended;
+use place::{LET_GO_LOOK, Place};
 
 /// What a session is told from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +55,11 @@ pub(crate) struct Shared {
     pub(crate) outcomes: Outcomes,
     pub(crate) lanes: Lanes,
     pub(crate) admission: Admission,
+    /// Bounds how many sessions go to other hosts each second.
+    pub(crate) leaving: Admission,
+    pub(crate) members: Arc<Members>,
     /// Whether sessions may be held.
     pub(crate) alive: watch::Receiver<bool>,
-}
-
-/// The host that a placement names.
-fn placed_on(row: &Row) -> Option<String> {
-    rows::value(row).ok().map(|Placement { host }| host)
 }
 
 /// Ends when the host may no longer hold sessions.
@@ -129,13 +130,14 @@ impl Session {
     /// Runs until the host stops or the session is deleted.
     pub(crate) async fn run(mut self) {
         while !*self.stop.borrow() {
-            match self.may_hold().await {
-                Ok(true) => {},
-                Ok(false) => {
+            match self.place().await {
+                Ok(Place::Here) => {},
+                Ok(Place::HereLater) => {
                     self.state = None;
-                    self.wait(self.shared.settings.look).await;
+                    self.wait(LET_GO_LOOK).await;
                     continue;
                 },
+                Ok(Place::Elsewhere) => break,
                 Err(error) => {
                     tracing::warn!(session = %self.id, %error, "the session waits for the engine");
                     self.wait(Duration::from_secs(1)).await;
@@ -165,22 +167,9 @@ impl Session {
                 self.failures = self.failures.saturating_add(1);
             }
         }
-    }
-
-    /// Reads the wish. False when the session is not ours: another host that lives holds it, or this one does not.
-    async fn may_hold(&mut self) -> Result<bool, PortError> {
-        self.look().await?;
-        if self.shared.settings.address.is_none() {
-            return Ok(true);
+        if let Err(error) = self.let_go().await {
+            tracing::warn!(session = %self.id, %error, "the next host waits until this one is gone");
         }
-        let ports = &self.shared.ports;
-        let placed = ports.records.get(&keys::placement(self.account, self.id), Consistency::Strong).await?;
-        let elsewhere = placed.as_ref().and_then(placed_on).filter(|host| *host != ports.host_name);
-        let held = match elsewhere {
-            Some(host) => ports.records.get(&keys::host(&host), Consistency::Strong).await?.is_some(),
-            None => false,
-        };
-        Ok(!held && *self.alive.borrow())
     }
 
     /// Reads the wish.
@@ -217,28 +206,6 @@ impl Session {
         self.expire().await;
         self.wait(self.shared.settings.look).await;
         Ok(())
-    }
-
-    /// Claims the session's Signal state under a new epoch and loads it.
-    async fn claim(&mut self) -> Result<SignalState, PortError> {
-        if let Some(state) = self.state.clone().filter(|state| state.poison().is_none()) {
-            return Ok(state);
-        }
-        let ports = &self.shared.ports;
-        let key = keys::placement(self.account, self.id);
-        let held = ports.records.get(&key, Consistency::Strong).await?.map_or(0, |row| row.version);
-        let guard = if held == 0 { Guard::Absent } else { Guard::Exactly(held) };
-        let row = rows::row(key, held + 1, &Placement { host: ports.host_name.clone() })?;
-        ports.records.write_all(vec![Write::Put(row, guard)]).await?;
-        let opened =
-            SignalState::open(ports.records.clone(), ports.secrets.clone(), self.account, self.id, held + 1)
-                .await;
-        let state = opened.map_err(|error| match error {
-            StateError::Fenced { .. } => PortError::Conflict(error.to_string()),
-            StateError::Port(error) => error,
-        })?;
-        self.state = Some(state.clone());
-        Ok(state)
     }
 
     async fn open(&mut self, view: &SessionView) -> Result<Open, PortError> {
@@ -405,7 +372,8 @@ impl Session {
     }
 
     fn still_wanted(&self, generation: u64) -> bool {
-        self.view.as_ref().is_some_and(|view| view.wanted == Wanted::Running && view.generation == generation)
+        self.shared.members.is_home(self.id)
+            && self.view.as_ref().is_some_and(|view| view.wanted == Wanted::Running && view.generation == generation)
     }
 
     /// The session cannot go on by itself.

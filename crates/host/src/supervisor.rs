@@ -25,6 +25,7 @@ use crate::{
     admission::Admission,
     heart,
     lanes::{LanePorts, Lanes},
+    members::Members,
     receipts::{Parking, ReceiptRetry},
     session::{Poke, Session, Shared},
 };
@@ -35,6 +36,8 @@ const POKES_MAX: usize = 8;
 const PAGE: usize = 1_000;
 /// How long sessions may take to close before they are abandoned; everything that matters is durable.
 const STOP_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// The same where each session is handed over.
+const STOP_TIMEOUT_OF_SEVERAL: Duration = Duration::from_secs(25);
 /// How long outcomes may then take to be recorded.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -57,10 +60,25 @@ pub struct HostPorts {
     pub connector: Arc<Connector>,
     /// Under which name this host holds sessions.
     pub host_name: String,
+    /// Where several hosts share the sessions. `None` for the only one, which a lock on its data makes so.
+    pub membership: Option<Membership>,
 }
 
-/// How often a host looks for sessions that nobody holds.
+/// How a host is one of several.
+#[derive(Clone)]
+pub struct Membership {
+    /// Where this host is reached.
+    pub address: String,
+    /// The others: who is told of a session that this host let go.
+    pub peers: Arc<dyn Gateway>,
+}
+
+/// How often a host looks for sessions that it was not told of.
 const ADOPT_INTERVAL: Duration = Duration::from_secs(10);
+/// The same where each of many hosts reads the whole list.
+const ADOPT_INTERVAL_OF_SEVERAL: Duration = Duration::from_secs(60);
+/// Pause after the list could not be read.
+const ADOPT_AGAIN: Duration = Duration::from_secs(5);
 /// Where looking is cheap.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -71,9 +89,6 @@ pub struct HostSettings {
     pub connects_per_s: u32,
     /// How long a session may be without a connection before that is news.
     pub grace: Duration,
-    /// Where this host is reached, where several share the sessions. `None` for the only one, which a lock on its data
-    /// makes so.
-    pub address: Option<String>,
     /// How often a session looks after its wish and its outbox by itself, in case a hint was lost. Each look costs reads.
     pub look: Duration,
     /// How long a message is held back after it was accepted, where the feed brings messages of one chat out of order; a
@@ -87,7 +102,6 @@ impl Default for HostSettings {
             connects_per_s: 50,
             grace: Duration::from_secs(20),
             look: LOOK,
-            address: None,
             settle: Duration::ZERO,
         }
     }
@@ -125,14 +139,20 @@ impl Host {
         let retry = ReceiptRetry { outcomes: outcomes.clone(), parking, clock: ports.clock.clone() };
         tasks.spawn(retry.run(stopped));
         let admission = Admission::new(settings.connects_per_s);
+        let leaving = Admission::new(settings.connects_per_s);
         let pokes: Arc<Mutex<Pokes>> = Arc::default();
-        let (living, alive) = watch::channel(settings.address.is_none());
-        if let Some(address) = settings.address.clone() {
+        let (living, alive) = watch::channel(ports.membership.is_none());
+        let me = ports.membership.is_some().then(|| ports.host_name.clone());
+        let members = Arc::new(Members::new(ports.records.clone(), me));
+        if let Some(Membership { address, .. }) = ports.membership.clone() {
             let held = pokes.clone();
             let sessions = move || held.lock().unwrap_or_else(PoisonError::into_inner).len();
-            tasks.spawn(heart::beat(ports.clone(), address, sessions, living, stop.subscribe()));
+            let (ports, members) = (ports.clone(), members.clone());
+            tasks.spawn(heart::beat(ports, address, members, sessions, living, stop.subscribe()));
         }
-        let shared = Arc::new(Shared { ports, settings, outcomes, lanes, admission, alive: alive.clone() });
+        let alive_here = alive.clone();
+        let shared =
+            Arc::new(Shared { ports, settings, outcomes, lanes, admission, leaving, members, alive: alive_here });
         Self { shared, pokes, tasks: Arc::new(Mutex::new(tasks)), stop, alive }
     }
 
@@ -148,19 +168,50 @@ impl Host {
 
     /// Looks after the sessions of Records until [`Host::stop`].
     pub async fn run(&self) {
-        let mut stopped = self.stop.subscribe();
+        let (mut stopped, mut fleet) = (self.stop.subscribe(), self.shared.members.changes());
+        let interval = match self.shared.members.are_several() {
+            true => ADOPT_INTERVAL_OF_SEVERAL,
+            false => ADOPT_INTERVAL,
+        };
+        let mut fleet_changed = false;
         while !*stopped.borrow() {
-            if let Err(error) = self.adopt_all().await {
-                tracing::warn!(%error, "the list of sessions cannot be read");
+            let pause = match self.adopt_all().await {
+                Ok(()) => interval,
+                Err(error) => {
+                    tracing::warn!(%error, "the list of sessions cannot be read");
+                    ADOPT_AGAIN
+                },
+            };
+            if fleet_changed {
+                self.tell_those_who_move().await;
             }
-            tokio::select! {
-                () = tokio::time::sleep(ADOPT_INTERVAL) => {}
-                _ = stopped.changed() => {}
-            }
+            fleet_changed = tokio::select! {
+                () = tokio::time::sleep(pause) => false,
+                _ = fleet.changed() => true,
+                _ = stopped.changed() => return,
+            };
         }
     }
 
-    /// Starts a task for each session that has none.
+    /// Sessions whose home is elsewhere now are told to look where it is.
+    async fn tell_those_who_move(&self) {
+        let members = &self.shared.members;
+        let moving: Vec<_> = {
+            let pokes = self.pokes.lock().unwrap_or_else(PoisonError::into_inner);
+            let away = pokes.iter().filter(|((_, session), _)| !members.is_home(*session));
+            away.map(|(_, sender)| sender.clone()).collect()
+        };
+        if !moving.is_empty() {
+            tracing::info!(sessions = moving.len(), "the hosts have changed, and sessions move");
+        }
+        for sender in moving {
+            // No faster than the next host connects them.
+            self.shared.leaving.admitted().await;
+            let _ = sender.try_send(Poke::Wish);
+        }
+    }
+
+    /// Starts a task for each session that belongs here and has none.
     async fn adopt_all(&self) -> Result<(), PortError> {
         let mut after = None;
         loop {
@@ -173,7 +224,9 @@ impl Host {
                 });
                 let (account, session) =
                     ids.ok_or_else(|| PortError::Corrupt("key of a hosted session".to_owned()))?;
-                self.adopt(account, session);
+                if self.shared.members.is_home(session) {
+                    self.adopt(account, session);
+                }
             }
             match rows.last() {
                 Some(last) if rows.len() == PAGE => after = Some(last.key.sort.clone()),
@@ -202,8 +255,17 @@ impl Host {
         sender
     }
 
-    /// Closes all connections gracefully and waits for it, for three seconds at most.
+    /// Closes all connections gracefully and waits for it, for three seconds at most; where there are other hosts, until they
+    /// have the sessions, for half a minute at most.
     pub async fn stop(&self) {
+        self.shared.members.drain();
+        let timeout = match &self.shared.ports.membership {
+            Some(Membership { address, .. }) => {
+                heart::drain(&self.shared.ports, address, self.sessions()).await;
+                STOP_TIMEOUT_OF_SEVERAL
+            },
+            None => STOP_TIMEOUT,
+        };
         self.stop.send_replace(true);
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         self.pokes.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -215,12 +277,12 @@ impl Host {
                 }
             }
         };
-        if tokio::time::timeout(STOP_TIMEOUT, sessions).await.is_err() {
+        if tokio::time::timeout(timeout, sessions).await.is_err() {
             tracing::warn!("some sessions did not close in time; they are abandoned");
         }
         self.shared.lanes.drained(DRAIN_TIMEOUT).await;
         tasks.abort_all();
-        if self.shared.settings.address.is_some() {
+        if self.shared.members.are_several() {
             heart::end(&self.shared.ports).await;
         }
     }

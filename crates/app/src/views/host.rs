@@ -5,13 +5,16 @@ use serde::{Deserialize, Serialize};
 pub struct HostView {
     /// Where its internal HTTP is, such as `http://10.0.1.7:8090`; empty where it is in this very process.
     pub address: String,
-    /// How many sessions it holds.
+    /// How many sessions it looks after.
     pub sessions: usize,
+    /// It is about to stop: it gives its sessions away and takes none.
+    #[serde(default)]
+    pub draining: bool,
 }
 
 /// Which host holds a session. The row's version is the epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
-    /// The host's name.
-    pub host: String,
+    /// The host's name; `None` when the last one has let go.
+    pub host: Option<String>,
 }

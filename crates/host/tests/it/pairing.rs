@@ -20,7 +20,7 @@ async fn a_session_whose_codes_nobody_scans_stops_and_shows_others_after_a_start
     let world = World::new().await;
     world.network.create_phone(OWNER, None).await.unwrap();
     let phone = world.network.phone(OWNER).unwrap();
-    let session = world.session().await;
+    let session = world.session("shop").await;
     let mut shown = Vec::new();
     for time in SHOWN {
         shown.push(world.code(session, &shown).await);

@@ -1,6 +1,11 @@
-//! A host with one account on a simulated network, whose clients wait by a clock that the test moves.
+//! Hosts with one account on a simulated network. The clients of a host that is alone wait by a clock that the test moves.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use tempfile::TempDir;
@@ -9,17 +14,21 @@ use waxwing_app::{
     commands::{Commands, NewMessage, NewSession, Once, SessionWish},
     execute::{Cause, CommandPorts},
     feed::{Consumer as _, FeedRunner},
+    fleet::Fleet,
     id_source::IdSource,
     keys,
-    ports::{Bounds, Clock as _, EntropyExt as _, FeedItem, Gateway, Query},
+    ports::{Bounds, Clock as _, EntropyExt as _, FeedItem, Gateway, Query, Records},
     processes::Delivery,
     projections::SessionProjection,
-    queries,
-    views::{LiveSession, MessageView, SessionView},
+    queries, rows,
+    views::{LiveSession, MessageView, Placement, SessionView},
 };
-use waxwing_domain::{AccountId, Content, Jid, SessionId, Text, session::SessionSettings};
+use waxwing_domain::{
+    AccountId, Content, Jid, SessionId, Text,
+    session::{Session, SessionSettings, SessionStatus},
+};
 use waxwing_embedded::Engine;
-use waxwing_host::{Host, HostPorts, HostSettings};
+use waxwing_host::{Host, HostPorts, HostSettings, Membership};
 use waxwing_runtime::{OsEntropy, SystemClock};
 use waxwing_sandbox::{Network, Options, Sandbox};
 use waxwing_signed_http::{SigningKey, Verifier};
@@ -60,10 +69,51 @@ impl Endpoints for FixedEndpoint {
     }
 }
 
+/// Tells the host of a session, as signed HTTP does between processes.
+#[derive(Clone)]
+struct Switchboard {
+    hosts: Arc<Mutex<HashMap<String, Host>>>,
+    records: Arc<dyn Records>,
+}
+
+impl Switchboard {
+    async fn host_of(&self, session: SessionId) -> Option<Host> {
+        let only = {
+            let hosts = self.hosts.lock().unwrap();
+            hosts.values().next().filter(|_| hosts.len() == 1).cloned()
+        };
+        if only.is_some() {
+            return only;
+        }
+        let placed: Option<Placement> =
+            rows::get(&*self.records, &keys::placement(account(), session)).await.unwrap();
+        let fleet = Fleet::read(&*self.records).await.unwrap();
+        let home = || fleet.home(session).map(|(home, _)| home.to_owned());
+        let name = placed.and_then(|placement| placement.host).or_else(home)?;
+        self.hosts.lock().unwrap().get(&name).cloned()
+    }
+}
+
+#[async_trait]
+impl Gateway for Switchboard {
+    async fn session_changed(&self, account: AccountId, session: SessionId) {
+        if let Some(host) = self.host_of(session).await {
+            host.session_changed(account, session).await;
+        }
+    }
+
+    async fn outbox_changed(&self, account: AccountId, session: SessionId) {
+        if let Some(host) = self.host_of(session).await {
+            host.outbox_changed(account, session).await;
+        }
+    }
+}
+
 pub struct World {
     pub network: Network,
     pub client_clock: Arc<MovedClock>,
-    host: Host,
+    web_socket: String,
+    switchboard: Switchboard,
     commands: Commands,
     stop: watch::Sender<bool>,
     engine: Engine,
@@ -91,7 +141,16 @@ async fn simulated(clock: Arc<SystemClock>) -> (Sandbox, Network, String) {
 }
 
 impl World {
+    /// With one host.
     pub async fn new() -> Self {
+        let world = Self::without_hosts().await;
+        let sleeper = world.client_clock.clone();
+        world.start_host("test", None, |connector| connector.with_sleeper(sleeper));
+        world
+    }
+
+    /// Hosts may join.
+    pub async fn without_hosts() -> Self {
         let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(OsEntropy));
         let (sandbox, network, web_socket) = simulated(clock.clone()).await;
         let folder = tempfile::tempdir().unwrap();
@@ -99,34 +158,118 @@ impl World {
         let ports =
             CommandPorts { journal: engine.journal(), secrets: engine.secrets(), clock: clock.clone() };
         let client_clock = Arc::new(MovedClock::default());
-        let connector = Connector::new(Arc::new(FixedEndpoint(web_socket)), clock.clone()).unwrap();
-        let host = Host::start(
-            HostPorts {
-                commands: ports.clone(),
-                records: engine.records(),
-                work: engine.work(),
-                secrets: engine.secrets(),
-                clock: clock.clone(),
-                entropy: entropy.clone(),
-                connector: Arc::new(connector.with_sleeper(client_clock.clone())),
-                host_name: "test".to_owned(),
-            },
-            HostSettings::default(),
-        );
-        let gateway: Arc<dyn Gateway> = Arc::new(host.clone());
+        let switchboard = Switchboard { hosts: Arc::default(), records: engine.records() };
+        let gateway: Arc<dyn Gateway> = Arc::new(switchboard.clone());
         let projection = SessionProjection { ports: ports.clone(), records: engine.records(), gateway };
         let stop = watch::Sender::new(false);
         let runner = FeedRunner::new(engine.feed(), engine.records(), Arc::new(projection));
         tokio::spawn(runner.run(stop.subscribe()));
         let ids = Arc::new(IdSource::new(clock, entropy.clone()));
         let commands = Commands { ports, records: engine.records(), entropy, ids, network: NETWORK };
-        Self { network, client_clock, host, commands, stop, engine, _sandbox: sandbox, _folder: folder }
+        Self {
+            network,
+            client_clock,
+            web_socket,
+            switchboard,
+            commands,
+            stop,
+            engine,
+            _sandbox: sandbox,
+            _folder: folder,
+        }
+    }
+
+    fn start_host(
+        &self,
+        name: &str,
+        membership: Option<Membership>,
+        with: impl FnOnce(Connector) -> Connector,
+    ) -> Host {
+        let Commands { ports, entropy, .. } = &self.commands;
+        let endpoint = FixedEndpoint(self.web_socket.clone());
+        let connector = Connector::new(Arc::new(endpoint), ports.clock.clone()).unwrap();
+        let ports = HostPorts {
+            commands: ports.clone(),
+            records: self.engine.records(),
+            work: self.engine.work(),
+            secrets: self.engine.secrets(),
+            clock: ports.clock.clone(),
+            entropy: entropy.clone(),
+            connector: Arc::new(with(connector)),
+            host_name: name.to_owned(),
+            membership,
+        };
+        let host = Host::start(ports, HostSettings::default());
+        self.switchboard.hosts.lock().unwrap().insert(name.to_owned(), host.clone());
+        host
+    }
+
+    /// A host joins those that share the sessions.
+    pub fn join(&self, name: &str) {
+        let address = format!("http://{name}.invalid");
+        let membership = Membership { address, peers: Arc::new(self.switchboard.clone()) };
+        let host = self.start_host(name, Some(membership), |connector| connector);
+        tokio::spawn(async move { host.run().await });
+    }
+
+    /// A host is told to stop, and has stopped.
+    pub async fn leave(&self, name: &str) {
+        let host = self.switchboard.hosts.lock().unwrap().get(name).cloned().unwrap();
+        host.stop().await;
+        self.switchboard.hosts.lock().unwrap().remove(name);
+    }
+
+    /// Who holds the session.
+    pub async fn holder(&self, session: SessionId) -> Option<String> {
+        let key = keys::placement(account(), session);
+        let placement: Option<Placement> = rows::get(&*self.engine.records(), &key).await.unwrap();
+        placement.and_then(|placement| placement.host)
+    }
+
+    /// Waits until the session is connected where it belongs, with so many hosts.
+    pub async fn settled(&self, hosts: usize, session: SessionId) -> String {
+        let look = async {
+            loop {
+                let fleet = Fleet::read(&*self.engine.records()).await.unwrap();
+                let live = queries::live_session(&*self.engine.records(), account(), session).await.unwrap();
+                let connected = live.is_some_and(|live| live.status == SessionStatus::Connected);
+                let (holder, home) = (self.holder(session).await, fleet.home(session).map(|(home, _)| home));
+                if connected && fleet.open().count() == hosts && home.is_some() && holder.as_deref() == home {
+                    return holder.unwrap();
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match tokio::time::timeout(DEADLINE, look).await {
+            Ok(holder) => holder,
+            Err(_) => panic!("the session did not settle; it is with {:?}", self.holder(session).await),
+        }
+    }
+
+    /// How many commits the session has: what is news is one.
+    pub async fn session_commits(&self, session: SessionId) -> u64 {
+        let (_, commits) =
+            self.commands.ports.load::<Session>(account(), &session.to_string()).await.unwrap();
+        commits
+    }
+
+    /// Links a session with this number.
+    pub async fn linked(&self, number: &str) -> SessionId {
+        self.network.create_phone(number, None).await.unwrap();
+        let session = self.session(number).await;
+        let code = self.code(session, &[]).await;
+        self.network.phone(number).unwrap().scan(&code).await.unwrap();
+        self.until("the connection", session, |view, live| {
+            view.status == SessionStatus::Connected && live.status == SessionStatus::Connected
+        })
+        .await;
+        session
     }
 
     /// A new session that should run.
-    pub async fn session(&self) -> SessionId {
+    pub async fn session(&self, name: &str) -> SessionId {
         let settings = SessionSettings::default();
-        let new = NewSession { name: "shop".to_owned(), phone_number: None, start: true, settings };
+        let new = NewSession { name: name.to_owned(), phone_number: None, start: true, settings };
         match self.commands.create_session(account(), new, None, &Cause::system()).await.unwrap() {
             Once::Done(view) => view.id,
             Once::Repeated(_) => unreachable!("the request has no key"),
@@ -156,7 +299,7 @@ impl World {
     /// Hands commits to the consumer that fills the outbox.
     pub async fn deliver(&self, items: &[FeedItem]) {
         let ports = self.commands.ports.clone();
-        let gateway: Arc<dyn Gateway> = Arc::new(self.host.clone());
+        let gateway: Arc<dyn Gateway> = Arc::new(self.switchboard.clone());
         let delivery = Delivery { ports, records: self.engine.records(), gateway };
         delivery.handle(items).await.unwrap();
     }
@@ -218,7 +361,10 @@ impl World {
 
     pub async fn end(self) {
         self.stop.send_replace(true);
-        self.host.stop().await;
+        let hosts: Vec<Host> = self.switchboard.hosts.lock().unwrap().values().cloned().collect();
+        for host in hosts {
+            host.stop().await;
+        }
         self.engine.close().await.unwrap();
     }
 }
