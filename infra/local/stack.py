@@ -288,8 +288,8 @@ def run(arguments):
         wait_for("the session host", lambda: get(f"http://{listen}/health"), host, host_log)
         return host
 
-    host = start_host()
-    progress("session host runs")
+    hosts = [start_host() for _ in range(arguments.hosts)]
+    progress("session host runs" if len(hosts) == 1 else f"{len(hosts)} session hosts run")
 
     address, port = arguments.listen.rsplit(":", 1)
     Front.emulator, Front.api_host = emulator.url, urllib.parse.urlsplit(outputs["ApiUrl"]).netloc
@@ -308,7 +308,7 @@ def run(arguments):
     }
 
     def tell():
-        pids = {"host": host.pid, "sandbox": sandbox.pid}
+        pids = {"hosts": [host.pid for host in hosts], "sandbox": sandbox.pid}
         if emulator.process:
             pids["emulator"] = emulator.process.pid
         unfinished = folder / "stack.json.new"
@@ -328,15 +328,16 @@ def run(arguments):
             if not arguments.until_stdin_closes:
                 time.sleep(0.2)
             # As ECS would.
-            if host.poll() is not None:
-                progress("the session host ended, and starts anew")
-                host = start_host()
-                tell()
+            for place, host in enumerate(hosts):
+                if host.poll() is not None:
+                    progress("a session host ended, and starts anew")
+                    hosts[place] = start_host()
+                    tell()
     finally:
         progress("stopping")
-        for process in (host, sandbox):
+        for process in (*hosts, sandbox):
             process.terminate()
-        for process in (host, sandbox):
+        for process in (*hosts, sandbox):
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
@@ -352,6 +353,7 @@ def main():
     parser.add_argument("--emulator-url", help="an emulator that runs already, such as LocalStack at http://127.0.0.1:4566")
     parser.add_argument("--emulator-port", type=int, help="where the emulator that is started listens; a free port unless given")
     parser.add_argument("--via", metavar="URL", help="what all processes take for the emulator: a proxy that counts, or disturbs")
+    parser.add_argument("--hosts", type=int, default=1, choices=range(1, 9), help="how many session hosts share the sessions")
     parser.add_argument("--until-stdin-closes", action="store_true", help="stop when standard input closes")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -58,7 +58,7 @@ struct Part {
 
 /// Counts, and says it as Markdown.
 pub async fn run(messages: usize) -> Result<String> {
-    let stack = Stack::start("cost").await?;
+    let stack = Stack::start("cost", 1).await?;
     let client = stack.tenant("cost")?;
     let receiver = Receiver::start().await?;
     let hook = client.post("/webhooks", json!({ "url": receiver.url(), "events": EVENTS })).await?;

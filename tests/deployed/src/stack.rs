@@ -40,8 +40,9 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Deploys, and waits until all of it is ready. `name` is that of the folder with its files, under the target folder.
-    pub async fn start(name: &str) -> Result<Self> {
+    /// Deploys with so many session hosts, and waits until all of it is ready. `name` is that of the folder with its files,
+    /// under the target folder.
+    pub async fn start(name: &str, hosts: usize) -> Result<Self> {
         let python = std::env::var("WAXWING_AWS_PYTHON")
             .context("no Python with the emulator: run `cargo xtask test aws`, which installs it")?;
         for name in PROGRAMS {
@@ -55,7 +56,7 @@ impl Stack {
         let process = Command::new(python)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/local/stack.py"))
             .args(["--listen", "127.0.0.1:0", "--until-stdin-closes", "--via", proxy.url()])
-            .args(["--emulator-port", &port.to_string(), "--bin-dir"])
+            .args(["--emulator-port", &port.to_string(), "--hosts", &hosts.to_string(), "--bin-dir"])
             .arg(&binaries)
             .arg("--data-dir")
             .arg(&folder)

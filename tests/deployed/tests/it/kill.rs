@@ -1,4 +1,5 @@
-//! Functions are killed while they work, and the session host with them: nothing is lost, and nothing is done twice.
+//! Functions are killed while they work, and session hosts with them, and hosts hand over: nothing is lost, and nothing is
+//! done twice.
 
 use std::{fs, process::Command};
 
@@ -15,10 +16,12 @@ async fn killed_functions_and_hosts_lose_nothing_and_do_nothing_twice() -> Resul
     let _alone = QUIET.write().await;
     let client = stack().await?.tenant("kills")?;
     let place = client.clone();
-    let done = lose_nothing(client, Amount { messages: 60, disturbances: 6 }, async |number| {
+    let done = lose_nothing(client, Amount { messages: 60, disturbances: 9 }, async |number| {
         match number % 3 {
-            0 => kill_the_host().await?,
-            _ => kill_functions().await?,
+            0 => end_a_host(number, "-KILL").await?,
+            1 => kill_functions().await?,
+            // It gives its sessions to the other.
+            _ => end_a_host(number, "-TERM").await?,
         }
         Ok(place.clone())
     })
@@ -29,11 +32,17 @@ async fn killed_functions_and_hosts_lose_nothing_and_do_nothing_twice() -> Resul
     }
 }
 
-async fn kill_the_host() -> Result<()> {
-    let host = async || -> Result<u64> { stack().await?.facts()?["pids"]["host"].as_u64().context("a host") };
-    let before = host().await?;
-    kill(before)?;
-    eventually("a new session host", || async { Ok((host().await? != before).then_some(())) }).await
+/// Ends one host after the other by this signal, and waits until a new one runs in its place.
+async fn end_a_host(number: usize, signal: &str) -> Result<()> {
+    let pids = async || -> Result<Vec<u64>> {
+        let facts = stack().await?.facts()?;
+        let hosts = facts["pids"]["hosts"].as_array().context("hosts")?;
+        Ok(hosts.iter().filter_map(|host| host.as_u64()).collect())
+    };
+    let hosts = pids().await?;
+    let place = number % hosts.len();
+    end(hosts[place], signal)?;
+    eventually("a new session host", || async { Ok((pids().await?[place] != hosts[place]).then_some(())) }).await
 }
 
 /// SIGKILL for every function process that is there, whatever it does at the moment.
@@ -47,14 +56,14 @@ async fn kill_functions() -> Result<()> {
         if let (Some(parent), Ok(pid)) = (parent, pid)
             && parent == emulator
         {
-            kill(pid)?;
+            end(pid, "-KILL")?;
         }
     }
     Ok(())
 }
 
-fn kill(pid: u64) -> Result<()> {
-    let status = Command::new("kill").args(["-KILL", &pid.to_string()]).status()?;
-    ensure!(status.success(), "process {pid} cannot be killed");
+fn end(pid: u64, signal: &str) -> Result<()> {
+    let status = Command::new("kill").args([signal, &pid.to_string()]).status()?;
+    ensure!(status.success(), "process {pid} cannot be ended");
     Ok(())
 }

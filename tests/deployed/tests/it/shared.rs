@@ -10,5 +10,5 @@ pub(crate) static QUIET: RwLock<()> = RwLock::const_new(());
 static STACK: OnceCell<Stack> = OnceCell::const_new();
 
 pub(crate) async fn stack() -> Result<&'static Stack> {
-    STACK.get_or_try_init(|| Stack::start("deployed")).await
+    STACK.get_or_try_init(|| Stack::start("deployed", 2)).await
 }
