@@ -53,11 +53,7 @@ pub(crate) async fn run() -> Result<()> {
         host_name: name(&*entropy),
         membership: Some(Membership { address: address.clone(), peers: deployment.gateway.clone() }),
     };
-    let settings = HostSettings {
-        look: LOOK,
-        settle: SETTLE,
-        ..HostSettings::default()
-    };
+    let settings = HostSettings { look: LOOK, settle: SETTLE, ..HostSettings::default() };
     let host = Host::start(ports, settings);
     let router = routes::router(
         host.clone(),

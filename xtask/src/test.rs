@@ -57,10 +57,13 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
     match part {
         None => tests.arg("--workspace"),
         Some(Part::Rust) => {
-            let others = ["waxwing-tests-api", "waxwing-tests-deployed", "waxwing-aws"];
+            let others =
+                ["waxwing-tests-api", "waxwing-tests-deployed", "waxwing-tests-torture", "waxwing-aws"];
             tests.arg("--workspace").args(others.iter().flat_map(|other| ["--exclude", other]))
         },
-        Some(Part::Api) => tests.args(["--package", "waxwing-tests-api"]),
+        Some(Part::Api) => {
+            tests.args(["--package", "waxwing-tests-api", "--package", "waxwing-tests-torture"])
+        },
         // The rest of the workspace keeps its features, and brings no test.
         Some(Part::Aws) => tests.args(["--package", "waxwing-aws", "--package", "waxwing-tests-deployed"]),
         Some(Part::Live) => return Ok(()),

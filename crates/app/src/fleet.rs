@@ -33,7 +33,8 @@ impl Fleet {
     /// 1998): of N hosts each has about one Nth, and when a host joins or leaves nothing moves but what it gains or had.
     pub fn home(&self, session: SessionId) -> Option<(&str, &HostView)> {
         let session = session.to_string();
-        let weight = |host: &str| Sha256::new().chain_update(host).chain_update([0]).chain_update(&session).finalize();
+        let weight =
+            |host: &str| Sha256::new().chain_update(host).chain_update([0]).chain_update(&session).finalize();
         let open = self.hosts.iter().filter(|(_, view)| !view.draining);
         open.max_by_key(|(name, _)| weight(name)).map(|(name, view)| (name.as_str(), view))
     }
@@ -51,7 +52,8 @@ mod tests {
     use super::*;
 
     fn fleet(names: &[&str], draining: &str) -> Fleet {
-        let view = |name: &&str| HostView { address: String::new(), sessions: 0, draining: *name == draining };
+        let view =
+            |name: &&str| HostView { address: String::new(), sessions: 0, draining: *name == draining };
         Fleet { hosts: names.iter().map(|name| ((*name).to_owned(), view(name))).collect() }
     }
 

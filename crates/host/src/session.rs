@@ -18,9 +18,7 @@ use waxwing_app::{
     views::{QrCode, SessionView, Wanted},
 };
 use waxwing_domain::{AccountId, SessionId, session::SessionStatus};
-use waxwing_whatsapp::{
-    Connection, ConnectionEvents, LogoutReason, SessionSettings, SignalState,
-};
+use waxwing_whatsapp::{Connection, ConnectionEvents, LogoutReason, SessionSettings, SignalState};
 
 use crate::{
     admission::{Admission, backoff},
@@ -373,7 +371,10 @@ impl Session {
 
     fn still_wanted(&self, generation: u64) -> bool {
         self.shared.members.is_home(self.id)
-            && self.view.as_ref().is_some_and(|view| view.wanted == Wanted::Running && view.generation == generation)
+            && self
+                .view
+                .as_ref()
+                .is_some_and(|view| view.wanted == Wanted::Running && view.generation == generation)
     }
 
     /// The session cannot go on by itself.

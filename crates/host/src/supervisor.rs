@@ -98,12 +98,7 @@ pub struct HostSettings {
 
 impl Default for HostSettings {
     fn default() -> Self {
-        Self {
-            connects_per_s: 50,
-            grace: Duration::from_secs(20),
-            look: LOOK,
-            settle: Duration::ZERO,
-        }
+        Self { connects_per_s: 50, grace: Duration::from_secs(20), look: LOOK, settle: Duration::ZERO }
     }
 }
 
@@ -151,8 +146,16 @@ impl Host {
             tasks.spawn(heart::beat(ports, address, members, sessions, living, stop.subscribe()));
         }
         let alive_here = alive.clone();
-        let shared =
-            Arc::new(Shared { ports, settings, outcomes, lanes, admission, leaving, members, alive: alive_here });
+        let shared = Arc::new(Shared {
+            ports,
+            settings,
+            outcomes,
+            lanes,
+            admission,
+            leaving,
+            members,
+            alive: alive_here,
+        });
         Self { shared, pokes, tasks: Arc::new(Mutex::new(tasks)), stop, alive }
     }
 

@@ -7,8 +7,9 @@ pub mod traffic;
 pub mod walk;
 
 pub use client::{Answer, Client, http_client};
+pub use http::Method;
 pub use process::{Credentials, Sandbox, Waxwing, binary, program};
-pub use receiver::{Received, Receiver};
+pub use receiver::{Received, Receiver, Temper};
 
 use std::{future::Future, time::Duration};
 

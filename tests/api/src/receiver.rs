@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -21,12 +22,22 @@ pub struct Received {
     /// Its `traceparent`.
     pub traceparent: Option<String>,
     /// When.
-    pub at: std::time::Instant,
+    pub at: Instant,
+}
+
+/// How a receiver answers for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temper {
+    /// With 503.
+    Fails,
+    /// Not at all.
+    Hangs,
 }
 
 #[derive(Default)]
 struct Log {
     secret: Option<String>,
+    temper: Option<(Temper, Instant)>,
     received: Vec<Received>,
     refused: Vec<String>,
 }
@@ -62,6 +73,16 @@ impl Receiver {
         self.log().secret = Some(secret.to_owned());
     }
 
+    /// Answers like this for so long.
+    pub fn behave(&self, temper: Temper, lasts: Duration) {
+        self.log().temper = Some((temper, Instant::now() + lasts));
+    }
+
+    /// How it answers now.
+    fn temper(&self) -> Option<(Temper, Instant)> {
+        self.log().temper.filter(|(_, until)| Instant::now() < *until)
+    }
+
     /// What was received and verified.
     pub fn received(&self) -> Vec<Received> {
         self.log().received.clone()
@@ -79,6 +100,14 @@ impl Receiver {
 }
 
 async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    match receiver.temper() {
+        Some((Temper::Fails, _)) => return StatusCode::SERVICE_UNAVAILABLE,
+        Some((Temper::Hangs, until)) => {
+            tokio::time::sleep_until(until.into()).await;
+            return StatusCode::SERVICE_UNAVAILABLE;
+        },
+        None => {},
+    }
     let mut log = receiver.log();
     let Some(secret) = log.secret.clone() else { return StatusCode::SERVICE_UNAVAILABLE };
     let verified = Webhook::new(&secret).and_then(|webhook| webhook.verify(&body, &headers));
@@ -87,7 +116,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
         (Ok(()), Ok(body)) => {
             let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
             let traceparent = traceparent.map(str::to_owned);
-            log.received.push(Received { id, body, traceparent, at: std::time::Instant::now() });
+            log.received.push(Received { id, body, traceparent, at: Instant::now() });
             StatusCode::NO_CONTENT
         },
         (verified, parsed) => {

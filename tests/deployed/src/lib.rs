@@ -5,5 +5,6 @@ pub mod cost;
 pub mod emulator;
 pub mod logs;
 pub mod meter;
+mod processes;
 pub mod proxy;
 pub mod stack;
