@@ -30,13 +30,21 @@ impl Live {
 
     /// Says what the session is doing. A failure is logged: the row is a courtesy, no fact.
     pub(crate) async fn say(&mut self, status: SessionStatus, reason: Option<&str>, qr: Option<QrCode>) {
-        let state = match status {
-            SessionStatus::Reconnecting => HealthState::Reconnecting,
-            SessionStatus::Restricted => HealthState::Restricted,
-            _ => HealthState::Healthy,
+        let known = self.last.as_ref().map(|live| live.health.clone()).unwrap_or_default();
+        let connects = matches!(status, SessionStatus::Connecting | SessionStatus::Reconnecting);
+        let health = match known.state {
+            // Until it hears again.
+            HealthState::Deaf if connects => known,
+            _ => Health {
+                state: match status {
+                    SessionStatus::Reconnecting => HealthState::Reconnecting,
+                    SessionStatus::Restricted => HealthState::Restricted,
+                    _ => HealthState::Healthy,
+                },
+                last_frame_at: known.last_frame_at,
+                reason: reason.map(str::to_owned),
+            },
         };
-        let last_frame_at = self.last.as_ref().and_then(|live| live.health.last_frame_at);
-        let health = Health { state, last_frame_at, reason: reason.map(str::to_owned) };
         self.write(LiveSession { status, reason: reason.map(str::to_owned), health, qr }).await;
     }
 
@@ -44,6 +52,15 @@ impl Live {
     pub(crate) async fn heard(&mut self, last_frame_at: Option<Timestamp>) {
         if let Some(mut live) = self.last.clone() {
             live.health.last_frame_at = last_frame_at;
+            self.write(live).await;
+        }
+    }
+
+    /// Says that the socket is open and nothing is heard.
+    pub(crate) async fn deaf(&mut self, last_frame_at: Option<Timestamp>) {
+        if let Some(mut live) = self.last.clone() {
+            let reason = Some("no_answer".to_owned());
+            live.health = Health { state: HealthState::Deaf, last_frame_at, reason };
             self.write(live).await;
         }
     }

@@ -3,6 +3,7 @@
 mod connected;
 mod ending;
 mod place;
+mod probe;
 
 use std::{sync::Arc, time::Duration};
 

@@ -79,6 +79,9 @@ const ADOPT_INTERVAL: Duration = Duration::from_secs(10);
 const ADOPT_INTERVAL_OF_SEVERAL: Duration = Duration::from_secs(60);
 /// Pause after the list could not be read.
 const ADOPT_AGAIN: Duration = Duration::from_secs(5);
+/// With [`ANSWER`]: a session that hears nothing is known to be deaf within a minute.
+const SILENCE: Duration = Duration::from_secs(40);
+const ANSWER: Duration = Duration::from_secs(15);
 /// Where looking is cheap.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -91,6 +94,11 @@ pub struct HostSettings {
     pub grace: Duration,
     /// How often a session looks after its wish and its outbox by itself, in case a hint was lost. Each look costs reads.
     pub look: Duration,
+    /// How long nothing may come from the network before it is asked for a sign of life. The client asks by itself, every
+    /// 15 to 30 seconds.
+    pub silence: Duration,
+    /// How long it may take to answer. Then the session is deaf, and connects anew.
+    pub answer: Duration,
     /// How long a message is held back after it was accepted, where the feed brings messages of one chat out of order; a
     /// later one is sent late. Zero where it never does.
     pub settle: Duration,
@@ -98,7 +106,14 @@ pub struct HostSettings {
 
 impl Default for HostSettings {
     fn default() -> Self {
-        Self { connects_per_s: 50, grace: Duration::from_secs(20), look: LOOK, settle: Duration::ZERO }
+        Self {
+            connects_per_s: 50,
+            grace: Duration::from_secs(20),
+            look: LOOK,
+            silence: SILENCE,
+            answer: ANSWER,
+            settle: Duration::ZERO,
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use wacore::iq::{keepalive::KeepaliveSpec, spec::IqSpec as _};
 use waxwing_domain::{Jid, Person, Timestamp};
+use whatsapp_rust::request::IqError;
 use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::{Client, SendOptions};
 
@@ -154,6 +156,14 @@ impl Connection {
     pub fn last_frame_at(&self) -> Option<Timestamp> {
         let unix_ms = self.client.stats().last_data_received_ms;
         i64::try_from(unix_ms).ok().filter(|ms| *ms > 0).and_then(|ms| Timestamp::from_millisecond(ms).ok())
+    }
+
+    /// Asks the network for a sign of life, as the client itself does every half minute. False when it says nothing in time.
+    pub async fn probe(&self, timeout: Duration) -> bool {
+        let probe = self.client.send_iq(KeepaliveSpec::with_timeout(timeout).build_iq());
+        let answer = tokio::time::timeout(timeout, probe).await;
+        // An error that is an answer is one, too.
+        matches!(answer, Ok(Ok(_) | Err(IqError::ServerError { .. })))
     }
 
     /// The account and its name, once a phone has linked this device.

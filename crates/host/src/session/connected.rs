@@ -17,7 +17,7 @@ use waxwing_whatsapp::{
     Connection, ConnectionEvent, Disconnect, OutgoingMessage, PermanentCause, ReceiptStep as Step, SendError,
 };
 
-use super::{Open, Poke, Session, fenced, logout_reason};
+use super::{Open, Poke, Session, fenced, logout_reason, probe::Probe};
 use crate::{lanes::Outcome, outbox};
 
 /// The time of the last frame is written at one of so many looks while nothing else happens.
@@ -61,14 +61,16 @@ enum NotSent {
 }
 
 /// State of one run.
-struct Run {
-    connected: bool,
+pub(super) struct Run {
+    pub(super) connected: bool,
     connected_at: Option<Instant>,
     /// The status that a permanent end will have, told by an event before it.
     over: Option<(SessionStatus, Option<String>)>,
     sends: mpsc::Sender<SendResult>,
     look_at: Instant,
     looks: u32,
+    /// Whether the network was asked for a sign of life, and what came of it.
+    pub(super) probe: Probe,
 }
 
 impl Session {
@@ -83,15 +85,13 @@ impl Session {
             sends,
             look_at: now + self.shared.settings.look,
             looks: 0,
+            probe: Probe::default(),
         };
         loop {
             let grace = self.dropped_at.filter(|_| !run.connected).map(|at| at + self.shared.settings.grace);
-            let wake =
-                [Some(run.look_at), self.outbox.wake_at(Instant::now()).filter(|_| run.connected), grace]
-                    .into_iter()
-                    .flatten()
-                    .min()
-                    .unwrap_or(run.look_at);
+            let outbox = self.outbox.wake_at(Instant::now()).filter(|_| run.connected);
+            let wake = [outbox, grace, self.silent_at(open, &run)].into_iter().flatten();
+            let wake = wake.fold(run.look_at, Instant::min);
             tokio::select! {
                 biased;
                 _ = self.stop.changed() => return Ok(Ended::HostStops),
@@ -103,6 +103,10 @@ impl Session {
                     },
                 },
                 Some(result) = sent.recv() => self.on_send_result(result).await,
+                answered = run.probe.answered() => if !answered {
+                    self.live.deaf(open.connection.last_frame_at()).await;
+                    return Ok(Ended::Reopen);
+                },
                 poke = self.pokes.recv() => match poke {
                     None => return Ok(Ended::HostStops),
                     Some(Poke::Outbox) => self.on_outbox_poke(&run).await?,
@@ -139,6 +143,9 @@ impl Session {
             }
         }
         self.outbox.time_out(now);
+        if self.silent_at(open, run).is_some_and(|at| at <= Instant::now()) {
+            run.probe.ask(&open.connection, self.shared.settings.answer);
+        }
         if now >= run.look_at {
             run.look_at = now + self.shared.settings.look;
             self.read_outbox().await?;

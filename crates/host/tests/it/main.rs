@@ -1,6 +1,7 @@
 //! The host with the real client on the embedded engine, against the simulated network.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod deaf;
 mod fleet;
 mod pairing;
 mod replay;

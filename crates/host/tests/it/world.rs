@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
@@ -9,7 +10,14 @@ use std::{
 
 use async_trait::async_trait;
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+};
 use waxwing_app::{
     commands::{Commands, NewMessage, NewSession, Once, SessionWish},
     execute::{Cause, CommandPorts},
@@ -109,8 +117,44 @@ impl Gateway for Switchboard {
     }
 }
 
+/// The wire between hosts and the network.
+pub struct Wire(watch::Sender<bool>);
+
+impl Wire {
+    async fn to(network: SocketAddr) -> (Self, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stalled) = (listener.local_addr().unwrap(), watch::Sender::new(false));
+        let watched = stalled.clone();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(network).await.unwrap();
+                let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+                tokio::spawn(pass_on(near_in, far_out, watched.subscribe()));
+                tokio::spawn(pass_on(far_in, near_out, watched.subscribe()));
+            }
+        });
+        (Self(stalled), address)
+    }
+
+    /// Sockets stay open, and nothing passes.
+    pub fn stall(&self, stalled: bool) {
+        self.0.send_replace(stalled);
+    }
+}
+
+async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut stalled: watch::Receiver<bool>) {
+    let mut bytes = [0; 4_096];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if stalled.wait_for(|stalled| !stalled).await.is_err() || to.write_all(&bytes[..count]).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
 pub struct World {
     pub network: Network,
+    pub wire: Wire,
     pub client_clock: Arc<MovedClock>,
     web_socket: String,
     switchboard: Switchboard,
@@ -125,19 +169,19 @@ fn account() -> AccountId {
     AccountId::derived(1, &[b"host"])
 }
 
-async fn simulated(clock: Arc<SystemClock>) -> (Sandbox, Network, String) {
+async fn simulated(clock: Arc<SystemClock>) -> (Sandbox, Network, Wire, String) {
     let (now_ms, now_s) = (clock.clone(), clock);
     let options =
         Options::new(Arc::new(move || now_ms.now().as_millisecond()), Arc::new(|| OsEntropy.bytes::<32>()));
     let sandbox = Sandbox::in_memory(options).unwrap();
     let key = SigningKey::from_bytes(&[1; 32]).unwrap();
     let router = sandbox.router(Verifier::new(key, Arc::new(move || now_s.now().as_second())));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (wire, address) = Wire::to(listener.local_addr().unwrap()).await;
     tokio::spawn(async move { axum::serve(listener, router).await });
     let network = sandbox.network(&account().to_string());
     let path = network.info().await.unwrap().ws_path;
-    (sandbox, network, format!("ws://{address}{path}"))
+    (sandbox, network, wire, format!("ws://{address}{path}"))
 }
 
 impl World {
@@ -145,14 +189,22 @@ impl World {
     pub async fn new() -> Self {
         let world = Self::without_hosts().await;
         let sleeper = world.client_clock.clone();
-        world.start_host("test", None, |connector| connector.with_sleeper(sleeper));
+        let settings = HostSettings::default();
+        world.start_host("test", None, settings, |connector| connector.with_sleeper(sleeper));
+        world
+    }
+
+    /// With one host that behaves like this, and clients that wait by the real clock.
+    pub async fn with(settings: HostSettings) -> Self {
+        let world = Self::without_hosts().await;
+        world.start_host("test", None, settings, |connector| connector);
         world
     }
 
     /// Hosts may join.
     pub async fn without_hosts() -> Self {
         let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(OsEntropy));
-        let (sandbox, network, web_socket) = simulated(clock.clone()).await;
+        let (sandbox, network, wire, web_socket) = simulated(clock.clone()).await;
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::open(folder.path(), clock.clone(), entropy.clone()).unwrap();
         let ports =
@@ -168,6 +220,7 @@ impl World {
         let commands = Commands { ports, records: engine.records(), entropy, ids, network: NETWORK };
         Self {
             network,
+            wire,
             client_clock,
             web_socket,
             switchboard,
@@ -183,6 +236,7 @@ impl World {
         &self,
         name: &str,
         membership: Option<Membership>,
+        settings: HostSettings,
         with: impl FnOnce(Connector) -> Connector,
     ) -> Host {
         let Commands { ports, entropy, .. } = &self.commands;
@@ -199,7 +253,7 @@ impl World {
             host_name: name.to_owned(),
             membership,
         };
-        let host = Host::start(ports, HostSettings::default());
+        let host = Host::start(ports, settings);
         self.switchboard.hosts.lock().unwrap().insert(name.to_owned(), host.clone());
         host
     }
@@ -208,7 +262,8 @@ impl World {
     pub fn join(&self, name: &str) {
         let address = format!("http://{name}.invalid");
         let membership = Membership { address, peers: Arc::new(self.switchboard.clone()) };
-        let host = self.start_host(name, Some(membership), |connector| connector);
+        let settings = HostSettings::default();
+        let host = self.start_host(name, Some(membership), settings, |connector| connector);
         tokio::spawn(async move { host.run().await });
     }
 
