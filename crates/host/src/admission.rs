@@ -2,23 +2,62 @@
 
 use std::time::Duration;
 
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, watch},
+    time::Instant,
+};
 use waxwing_app::ports::{Entropy, EntropyExt};
+
+/// How long nobody connects after the network refused this version of the client. It will refuse the others, too.
+const HELD: Duration = Duration::from_secs(300);
 
 /// Lets connections through one after the other.
 pub(crate) struct Admission {
     interval: Duration,
     next: Mutex<Instant>,
+    held_until: watch::Sender<Option<Instant>>,
 }
 
 impl Admission {
     /// `per_s` connections each second.
     pub(crate) fn new(per_s: u32) -> Self {
-        Self { interval: Duration::from_secs(1) / per_s.max(1), next: Mutex::new(Instant::now()) }
+        Self {
+            interval: Duration::from_secs(1) / per_s.max(1),
+            next: Mutex::new(Instant::now()),
+            held_until: watch::Sender::default(),
+        }
+    }
+
+    /// Lets nobody through for some minutes. False when it did so already.
+    pub(crate) fn hold(&self) -> bool {
+        let news = !self.is_held();
+        self.held_until.send_replace(Some(Instant::now() + HELD));
+        news
+    }
+
+    /// Somebody wants to try.
+    pub(crate) fn release(&self) {
+        self.held_until.send_replace(None);
+    }
+
+    /// Whether nobody is let through.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held_until.borrow().is_some_and(|until| Instant::now() < until)
     }
 
     /// Returns when the caller may connect.
     pub(crate) async fn admitted(&self) {
+        let mut held = self.held_until.subscribe();
+        loop {
+            let until = *held.borrow_and_update();
+            match until.filter(|until| Instant::now() < *until) {
+                None => break,
+                Some(until) => tokio::select! {
+                    () = tokio::time::sleep_until(until) => {}
+                    _ = held.changed() => {}
+                },
+            }
+        }
         let slot = {
             let mut next = self.next.lock().await;
             let slot = (*next).max(Instant::now());

@@ -92,6 +92,11 @@ impl Outbox {
         Ok(())
     }
 
+    /// Whether the network has said of everything that was sent what became of it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
     /// What was taken out before the last reading from the beginning and stood there still, with its WhatsApp id: a replay
     /// of the feed put it back, or it is just about to go.
     pub(crate) fn left(&self) -> Vec<(String, Taken)> {

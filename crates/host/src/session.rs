@@ -44,6 +44,10 @@ pub(crate) enum Poke {
 
 /// How long logging out on the server may take.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a session that ends waits for the network's word on what it sent.
+const HEAR_OUT: Duration = Duration::from_secs(1);
+/// The reason of a session that waits because the client is too old.
+const OUTDATED: &str = "client_outdated";
 /// How the linked device is called on the phone when nothing else is said.
 const DEVICE_NAME: &str = "Waxwing";
 
@@ -88,6 +92,8 @@ pub(crate) struct Session {
     dropped_at: Option<Instant>,
     /// The Signal state was erased and nothing was made since.
     forgotten: bool,
+    /// The network refused this version of the client.
+    outdated: bool,
 }
 
 /// An open connection with what belongs to it.
@@ -123,6 +129,7 @@ impl Session {
             failures: 0,
             dropped_at: None,
             forgotten: false,
+            outdated: false,
         }
     }
 
@@ -235,12 +242,19 @@ impl Session {
             _ => SessionStatus::Connecting,
         };
         self.live.say(status, None, None).await;
+        if std::mem::take(&mut self.outdated) {
+            // Who starts it anew has a reason to try.
+            self.shared.admission.release();
+        }
         if !self.admitted(view.generation).await? {
             return Ok(());
         }
         let mut open = self.open(&view).await?;
         loop {
             let ended = self.run_once(&mut open).await;
+            if matches!(ended, Ok(Ended::Wish | Ended::HostStops)) {
+                self.hear_out(&mut open).await;
+            }
             self.outbox.disconnected();
             let ended = match ended {
                 Ok(ended) => ended,
@@ -255,10 +269,11 @@ impl Session {
                     tracing::info!(session = %self.id, reason, "the connection dropped");
                     let pause = backoff(self.failures, &*self.shared.ports.entropy);
                     self.failures = self.failures.saturating_add(1);
-                    let goes_on = self.pause_before_reconnect(pause, open.generation).await;
-                    if !matches!(goes_on, Ok(true))
-                        || !matches!(self.admitted(open.generation).await, Ok(true))
-                    {
+                    let goes_on = match self.pause_before_reconnect(pause, open.generation).await {
+                        Ok(true) => self.admitted(open.generation).await,
+                        other => other,
+                    };
+                    if !matches!(goes_on, Ok(true)) {
                         self.close(&mut open).await;
                         return goes_on.map(drop);
                     }
@@ -296,6 +311,9 @@ impl Session {
     /// Waits until the host lets this session connect. False when the wish changed or the host stops meanwhile.
     async fn admitted(&mut self, generation: u64) -> Result<bool, PortError> {
         let shared = self.shared.clone();
+        if shared.admission.is_held() {
+            self.live.say(SessionStatus::Reconnecting, Some(OUTDATED), None).await;
+        }
         let mut admitted = std::pin::pin!(shared.admission.admitted());
         loop {
             tokio::select! {
@@ -306,6 +324,18 @@ impl Session {
                 },
             }
         }
+    }
+
+    /// Waits for the network's word on what is on the wire: what has none when the connection ends is sent again.
+    async fn hear_out(&mut self, open: &mut Open) {
+        let hear = async {
+            while !self.outbox.is_settled()
+                && let Some(event) = open.events.recv().await
+            {
+                self.on_message_event(event).await;
+            }
+        };
+        let _ = tokio::time::timeout(HEAR_OUT, hear).await;
     }
 
     /// Closes gracefully, and still listens to what the network says of messages: it is not said again.
@@ -386,6 +416,12 @@ impl Session {
             self.forget_device().await?;
         }
         self.dropped_at = None;
+        self.outdated = status == SessionStatus::ClientOutdated;
+        if self.outdated && self.shared.admission.hold() {
+            tracing::error!(
+                "WhatsApp refuses this version of the client: no session connects for minutes; upgrade"
+            );
+        }
         self.wait_for_other_wish().await
     }
 

@@ -12,16 +12,17 @@ use waxwing_tests_api::{Client, Receiver};
 
 use crate::{report::Found, traffic::Line};
 
-/// So long something has to go on, or what is missing is taken for lost. Longer than a dead host's lease, and than a webhook
-/// waits after its first failures.
-const STANDSTILL: Duration = Duration::from_secs(120);
-
-/// Waits until everything has arrived or nothing arrives any more, and compares.
-pub(crate) async fn judge(client: &Client, receiver: &Receiver, lines: &[Line]) -> Result<Found> {
+/// Waits until everything has arrived, or nothing has for the time `standstill`, and compares.
+pub(crate) async fn judge(
+    client: &Client,
+    receiver: &Receiver,
+    lines: &[Line],
+    standstill: Duration,
+) -> Result<Found> {
     let mut last = (Found::default(), Instant::now());
     loop {
         let found = compare(client, receiver, lines).await?;
-        if found.is_well() || last.1.elapsed() > STANDSTILL {
+        if found.is_well() || last.1.elapsed() > standstill {
             return Ok(found);
         }
         if found.missing() != last.0.missing() {

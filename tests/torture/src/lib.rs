@@ -62,7 +62,7 @@ pub async fn run(mut shape: Shape, plan: Plan) -> Result<Report> {
     let client = shape.calm().await?;
     moved.send_replace(client.clone());
     client.raw(Method::DELETE, "/api/v1/sandbox/faults", &[], None).await?;
-    let found = judge::judge(&client, &receiver, &lines).await?;
+    let found = judge::judge(&client, &receiver, &lines, shape.standstill()).await?;
     Ok(Report { plan, blows, found })
 }
 

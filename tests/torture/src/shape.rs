@@ -87,6 +87,15 @@ impl Shape {
         }
     }
 
+    /// What nothing has been heard of for so long is lost: longer than a webhook waits after its first failures, and than SQS
+    /// hides the job of a function that was killed.
+    pub(crate) fn standstill(&self) -> Duration {
+        match self {
+            Self::Standalone(_) => Duration::from_secs(120),
+            Self::Deployed(..) => Duration::from_secs(420),
+        }
+    }
+
     /// The ends of its logs.
     pub(crate) fn logs(&self) -> String {
         match self {

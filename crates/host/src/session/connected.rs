@@ -17,7 +17,7 @@ use waxwing_whatsapp::{
     Connection, ConnectionEvent, Disconnect, OutgoingMessage, PermanentCause, ReceiptStep as Step, SendError,
 };
 
-use super::{Open, Poke, Session, fenced, logout_reason, probe::Probe};
+use super::{OUTDATED, Open, Poke, Session, fenced, logout_reason, probe::Probe};
 use crate::{lanes::Outcome, outbox};
 
 /// The time of the last frame is written at one of so many looks while nothing else happens.
@@ -273,9 +273,7 @@ impl Session {
                 run.over = Some((SessionStatus::LoggedOut, Some(logout_reason(&reason))))
             },
             E::Replaced => run.over = Some((SessionStatus::Failed, Some("replaced".to_owned()))),
-            E::ClientOutdated => {
-                run.over = Some((SessionStatus::ClientOutdated, Some("client_outdated".to_owned())))
-            },
+            E::ClientOutdated => run.over = Some((SessionStatus::ClientOutdated, Some(OUTDATED.to_owned()))),
             E::Restricted { until, code, .. } => {
                 run.over =
                     Some((SessionStatus::Restricted, Some(format!("restricted_{code}_until_{until}"))));
@@ -309,7 +307,9 @@ impl Session {
                     Ended::Over(SessionStatus::Stopped, Some("qr_exhausted".to_owned()))
                 },
                 PermanentCause::Replaced => Ended::Over(SessionStatus::Failed, Some("replaced".to_owned())),
-                PermanentCause::ClientOutdated => Ended::Over(SessionStatus::ClientOutdated, None),
+                PermanentCause::ClientOutdated => {
+                    Ended::Over(SessionStatus::ClientOutdated, Some(OUTDATED.to_owned()))
+                },
                 PermanentCause::Restricted => Ended::Over(SessionStatus::Restricted, None),
                 PermanentCause::Refused(reason) => {
                     Ended::Over(SessionStatus::Failed, Some(format!("refused: {reason}")))

@@ -3,6 +3,7 @@
 
 mod deaf;
 mod fleet;
+mod outdated;
 mod pairing;
 mod replay;
 mod world;
