@@ -12,8 +12,7 @@ pub(crate) enum Command {
         after_help = "Everything behind `--` and every flag that is not ours goes to `waxwing up`:\n  cargo xtask up --data-dir ./data --listen 127.0.0.1:8080"
     )]
     Up(up::UpArgs),
-    /// Run the tests: `rust` (units, conformance, sandbox, client), `api` (black box over HTTP), `aws` (the serverless shape
-    /// on emulators; needs Python, Java and npm), `live` (the live build has no test feature); all and the checks without a part.
+    /// Run the tests, all with the checks or one part; `cargo xtask test --help` says what each part is and needs.
     Test(test::TestArgs),
     /// Write what is generated and committed: the OpenAPI document.
     Gen(generate::GenArgs),

@@ -6,6 +6,7 @@ mod cost;
 mod emulators;
 mod generate;
 mod package;
+mod protocol;
 mod shell;
 mod test;
 mod tidy;

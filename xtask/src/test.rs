@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use crate::{
     emulators::Emulators,
     generate::{self, GenArgs},
+    protocol,
     shell::{cargo, output, step},
     tidy,
 };
@@ -23,7 +24,10 @@ enum Part {
     Rust,
     /// Black box over HTTP: the walk, bad input, kills.
     Api,
-    /// The engine of the serverless shape against emulators, which are installed under the target folder.
+    /// Independent clients, which `npm ci` installs, against the sandbox; needs Node and npm.
+    Protocol,
+    /// The engine of the serverless shape against emulators, which are installed under the target folder; needs Python, Java
+    /// and npm.
     Aws,
     /// The live build has no test feature.
     Live,
@@ -42,7 +46,7 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
     if part.is_none() {
         step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     }
-    if part.is_none() || part == Some(Part::Aws) {
+    if matches!(part, None | Some(Part::Aws | Part::Protocol)) {
         // As the tests are selected, so that nothing is compiled twice.
         step("build the programs", &mut cargo(&["build", "--workspace", "--bins"]))?;
     } else if wanted(Part::Api) {
@@ -51,6 +55,9 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
     if part.is_none() {
         eprintln!("\n==> generated files are up to date");
         generate::run(GenArgs { check: true })?;
+    }
+    if wanted(Part::Protocol) {
+        protocol::run()?;
     }
     // One run, so that its summary line covers everything.
     let mut tests = cargo(&["test", "--no-fail-fast"]);
@@ -66,7 +73,7 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
         },
         // The rest of the workspace keeps its features, and brings no test.
         Some(Part::Aws) => tests.args(["--package", "waxwing-aws", "--package", "waxwing-tests-deployed"]),
-        Some(Part::Live) => return Ok(()),
+        Some(Part::Live | Part::Protocol) => return Ok(()),
     };
     if wanted(Part::Aws) {
         let emulators = Emulators::install()?;

@@ -56,6 +56,26 @@ pub(crate) fn describe(message: &Message) -> (&'static str, Option<String>) {
     ("unknown", None)
 }
 
+/// The id of the message that it is about: answered, reacted to, edited, deleted or voted on.
+pub(crate) fn target(message: &Message) -> Option<String> {
+    let message = inner(message);
+    let key = None
+        .or_else(|| message.reaction_message.as_option().map(|reaction| &reaction.key))
+        .or_else(|| message.protocol_message.as_option().map(|protocol| &protocol.key))
+        .or_else(|| message.poll_update_message.as_option().map(|vote| &vote.poll_creation_message_key));
+    if let Some(key) = key {
+        return key.as_option()?.id.clone();
+    }
+    let context = None
+        .or_else(|| message.extended_text_message.as_option().map(|text| &text.context_info))
+        .or_else(|| message.image_message.as_option().map(|image| &image.context_info))
+        .or_else(|| message.video_message.as_option().map(|video| &video.context_info))
+        .or_else(|| message.document_message.as_option().map(|document| &document.context_info))
+        .or_else(|| message.audio_message.as_option().map(|audio| &audio.context_info))
+        .or_else(|| message.sticker_message.as_option().map(|sticker| &sticker.context_info));
+    context?.as_option()?.stanza_id.clone()
+}
+
 /// Out of the envelopes for own devices, disappearing and view-once messages.
 fn inner(message: &Message) -> &Message {
     let wrapped = message

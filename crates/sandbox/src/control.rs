@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use waxwing_signed_http::{BODY_LIMIT_BYTES, Verifier, require_signature};
 
+use crate::actions::Content;
 use crate::engine::Engine;
 use crate::error::Refusal;
 use crate::faults::FaultRequest;
@@ -153,12 +154,19 @@ async fn scan(
     Ok((StatusCode::ACCEPTED, Json(json!({}))))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CodeIn {
+    code: String,
+}
+
 async fn enter_code(
     State(engine): State<Engine>,
     Path((account, number)): Path<(String, String)>,
-) -> Answer<Response> {
-    phone(engine, account, &number)?.behaviour().await?;
-    Err(Refusal::new(422, "not_supported", "this build has no pairing by code"))
+    Body(body): Body<CodeIn>,
+) -> Answer<impl IntoResponse> {
+    phone(engine, account, &number)?.enter_code(&body.code).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({}))))
 }
 
 #[derive(Deserialize)]
@@ -167,6 +175,27 @@ struct MessageIn {
     to: String,
     r#type: String,
     text: Option<String>,
+    target: Option<String>,
+}
+
+impl MessageIn {
+    fn content(self) -> Answer<(String, Content)> {
+        let text = self.text.ok_or_else(|| Refusal::field("/text", "this type of message has a text"));
+        let target = self.target.clone();
+        let needed =
+            target.ok_or_else(|| Refusal::field("/target", "this type of message is about another one"));
+        let content = match self.r#type.as_str() {
+            "text" => Content::Text { text: text?, target: self.target },
+            "reaction" => Content::Reaction { text: text?, target: needed? },
+            "edit" => Content::Edit { text: text?, target: needed? },
+            "delete" => Content::Delete { target: needed? },
+            _ => {
+                let sent = "in this build phones send text, reaction, edit and delete";
+                return Err(Refusal::new(422, "not_supported", sent).at("/type"));
+            },
+        };
+        Ok((self.to, content))
+    }
 }
 
 async fn send_message(
@@ -175,12 +204,8 @@ async fn send_message(
     Key(key): Key,
     Body(body): Body<MessageIn>,
 ) -> Answer<Response> {
-    if body.r#type != "text" {
-        return Err(Refusal::new(422, "not_supported", "in this build phones send text only").at("/type"));
-    }
-    let text = body.text.as_deref().ok_or_else(|| Refusal::field("/text", "a text message has a text"))?;
-    let phone = phone(engine, account, &number)?;
-    let (sent, repeated) = phone.send_text_once(&body.to, text, key.as_deref()).await?;
+    let (to, content) = body.content()?;
+    let (sent, repeated) = phone(engine, account, &number)?.send_once(&to, content, key.as_deref()).await?;
     Ok(repeatable(StatusCode::ACCEPTED, sent, repeated))
 }
 

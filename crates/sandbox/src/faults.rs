@@ -2,19 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
+use wacore_binary::{Node, NodeContent};
+
 use crate::clock::rfc3339;
 use crate::error::{Failure, Refusal};
 use crate::live::{Address, ConnectionId};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{devices, limits, phones, stanza};
+use crate::{devices, limits, phones, signal, stanza};
 
 /// A fault as it is asked for.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRequest {
     /// `drop_connections`, `log_out`, `replace` (at once); `refuse_connections`, `client_outdated`,
-    /// `restrict`, `duplicate`, `lose_ack` (until used up or over).
+    /// `restrict`, `duplicate`, `lose_ack`, `corrupt` (until used up or over).
     pub kind: String,
     /// Only this phone's companions; the whole network when absent.
     pub number: Option<String>,
@@ -37,7 +39,10 @@ pub struct Fault {
     pub ends_at: Option<String>,
 }
 
-const LASTING: [&str; 5] = ["refuse_connections", "client_outdated", "restrict", "duplicate", "lose_ack"];
+const LASTING: [&str; 6] =
+    ["refuse_connections", "client_outdated", "restrict", "duplicate", "lose_ack", "corrupt"];
+/// Those of them that strike what passes, not who connects.
+const OF_STANZAS: [&str; 3] = ["duplicate", "lose_ack", "corrupt"];
 const AT_ONCE: [&str; 3] = ["drop_connections", "log_out", "replace"];
 
 /// Does a fault, or puts it in force.
@@ -80,7 +85,7 @@ pub(crate) fn inject(turn: &mut Turn<'_>, network: i64, request: &FaultRequest) 
         "INSERT INTO fault (network, kind, phone, remaining, until_at) VALUES (?, ?, ?, ?, ?)",
         (network, kind, phone, remaining, until),
     )?;
-    if kind != "duplicate" && kind != "lose_ack" {
+    if !OF_STANZAS.contains(&kind) {
         // These show at the next connect; without this there might be none.
         at_once(turn, network, phone, "drop_connections")?;
     }
@@ -142,6 +147,24 @@ pub(crate) fn strike(
         None => 0,
     };
     Ok(Some(until.unwrap_or(turn.now)))
+}
+
+/// Damages what was encrypted for the phone or one of its companions, when the fault `corrupt` strikes: the device
+/// must ask for it again. Content that goes between devices of one account by itself is left alone.
+pub(crate) fn corrupted(turn: &Turn<'_>, phone: i64, mut stanza: Node) -> Result<Node, Failure> {
+    let peer = stanza.attrs.get("category").is_some_and(|category| category == "peer");
+    if peer || !applies(turn, "corrupt", phone)? {
+        return Ok(stanza);
+    }
+    if let Some(NodeContent::Nodes(children)) = &mut stanza.content {
+        for child in children.iter_mut().filter(|child| child.tag == "enc") {
+            let kind = child.attrs.get("type").map(|kind| kind.as_str().into_owned()).unwrap_or_default();
+            if let Some(NodeContent::Bytes(bytes)) = &mut child.content {
+                signal::damage(&kind, bytes);
+            }
+        }
+    }
+    Ok(stanza)
 }
 
 /// What is in force.

@@ -22,6 +22,8 @@ pub struct InboxEntry {
     pub r#type: String,
     /// The text, or a caption.
     pub text: Option<String>,
+    /// The id of the message that it is about: answered, reacted to, edited or deleted.
+    pub target: Option<String>,
     /// RFC 3339.
     pub received_at: String,
     /// How often the phone was handed this id.
@@ -36,14 +38,21 @@ pub(crate) fn has(turn: &Turn<'_>, phone: i64, sender: i64, whatsapp_id: &str) -
     )? > 0)
 }
 
+/// What a message says.
+#[derive(Clone, Copy)]
+pub(crate) struct Said<'a> {
+    pub kind: &'a str,
+    pub text: Option<&'a str>,
+    pub target: Option<&'a str>,
+}
+
 /// Puts a message into the inbox, or counts another copy of it. `true` when it is new.
 pub(crate) fn put(
     turn: &Turn<'_>,
     phone: &Phone,
     sender: &Phone,
     whatsapp_id: &str,
-    kind: &str,
-    text: Option<&str>,
+    said: Said<'_>,
 ) -> Result<bool, Failure> {
     let again = turn.db.run(
         "UPDATE inbox SET copies = copies + 1 WHERE phone = ? AND sender = ? AND whatsapp_id = ?",
@@ -53,8 +62,8 @@ pub(crate) fn put(
         return Ok(false);
     }
     turn.db.run(
-        "INSERT INTO inbox (phone, sender, whatsapp_id, type, text, received_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (phone.id, sender.id, whatsapp_id, kind, text, turn.now),
+        "INSERT INTO inbox (phone, sender, whatsapp_id, type, text, target, received_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (phone.id, sender.id, whatsapp_id, said.kind, said.text, said.target, turn.now),
     )?;
     // Sequence numbers are shared by all phones, so this is a bound on the whole table too.
     turn.db.run("DELETE FROM inbox WHERE seq = ?", [turn.db.last_insert_rowid() - limits::INBOX])?;
@@ -68,7 +77,7 @@ pub(crate) fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<(i64, InboxEntry)>, Failure> {
-    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, received_at, copies FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
+    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, target, received_at, copies FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
     Ok(turn.db.all(sql, (phone, after, limit), |row| {
         let from: String = row.get(2)?;
         let entry = InboxEntry {
@@ -77,8 +86,9 @@ pub(crate) fn page(
             from,
             r#type: row.get(3)?,
             text: row.get(4)?,
-            received_at: rfc3339(row.get(5)?),
-            copies: row.get(6)?,
+            target: row.get(5)?,
+            received_at: rfc3339(row.get(6)?),
+            copies: row.get(7)?,
         };
         Ok((row.get(0)?, entry))
     })?)

@@ -122,10 +122,14 @@ fn keep(
 ) -> Result<(), Failure> {
     let (kind, text) = message.map_or(("unknown", None), content::describe);
     let key = ledger::Key { sender: origin.sender.id, recipient: phone.id, whatsapp_id: origin.id };
-    let new = inbox::put(turn, phone, origin.sender, origin.id, kind, text.as_deref())?;
+    let target = message.and_then(content::target);
+    let said = inbox::Said { kind, text: text.as_deref(), target: target.as_deref() };
+    let new = inbox::put(turn, phone, origin.sender, origin.id, said)?;
     ledger::copied(turn, key)?;
     // Also for a copy: whoever sent it again may not have seen the first receipt.
     report(turn, phone, origin.sender, origin.id, origin.form, "")?;
+    // Nobody answers a reaction, or a correction of what was answered already.
+    let text = text.filter(|_| !["reaction", "edit"].contains(&kind));
     if new { react(turn, phone, origin, text, automatic) } else { Ok(()) }
 }
 

@@ -7,9 +7,11 @@
 //! One thread, the engine, owns one SQLite file and does everything in turns; what it says goes out after
 //! the commit. So what a client, a phone or a test has seen survives a killed process.
 //!
-//! What it does not do yet: groups, media, pairing by phone code, app-state patches, presence to others.
+//! What it does not do yet: groups, media, app-state patches, presence to others.
 
+mod actions;
 mod clock;
+mod code_pairing;
 mod content;
 mod control;
 mod deliver;
@@ -49,6 +51,7 @@ use axum::Router;
 use axum::routing::get;
 use waxwing_signed_http::Verifier;
 
+pub use actions::Content;
 pub use clock::{Clock, ManualClock, SeedSource};
 pub use error::{OpenError, Refusal};
 pub use faults::{Fault, FaultRequest};

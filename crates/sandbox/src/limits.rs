@@ -8,6 +8,8 @@ pub const PHONES: i64 = 10_000;
 pub const COMPANIONS: i64 = 4;
 /// Characters of one text.
 pub const TEXT_CHARS: usize = 65_536;
+/// Characters of a reaction: an emoji may be made of several.
+pub const REACTION_CHARS: usize = 32;
 /// Characters of a phone's name.
 pub const NAME_CHARS: usize = 100;
 /// Rows of one page of an inbox, a ledger or a list of phones.
@@ -29,12 +31,15 @@ pub const UNWRITTEN: usize = 20_000;
 pub const DEVICE_PRE_KEYS: usize = 2_000;
 /// One-time pre-keys that a phone keeps for bundles which it gave out.
 pub const PHONE_PRE_KEYS: u32 = 5_000;
-/// A device whose pool falls below this many one-time pre-keys is told once.
-pub const PRE_KEYS_LOW: i64 = 10;
+/// A device whose pool falls below this many one-time pre-keys is told once. Baileys uploads more only when it is told
+/// of fewer than five.
+pub const PRE_KEYS_LOW: i64 = 5;
 /// Sent messages that a phone keeps for devices which ask again.
 pub const SENT: i64 = 5_000;
 /// How often one message is asked for again, by a phone or by a device.
 pub const RETRIES: u32 = 5;
+/// People to whom one phone has given a privacy token; beyond it the oldest get theirs again.
+pub const PRIVACY_TOKENS: i64 = 5_000;
 /// Inbox entries of one phone; the oldest go.
 pub const INBOX: i64 = 1_000_000;
 /// Ledger rows of one network; the oldest go.

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use tokio::sync::mpsc::UnboundedSender;
 use wacore_binary::Node;
 
+use crate::code_pairing::CodeRequest;
 use crate::limits;
 use crate::turn::Effect;
 
@@ -63,8 +64,10 @@ pub(crate) struct Socket {
 pub(crate) struct Pairing {
     pub network: i64,
     pub registration: Registration,
-    /// Set by the scan.
+    /// Set by the scan, or by the right code.
     pub claimed: Option<Address>,
+    /// When the client asked to be linked by code.
+    pub code: Option<CodeRequest>,
 }
 
 /// What an unpaired client says about itself in the handshake.

@@ -115,7 +115,18 @@ fn login(
         .attr("display_name", phone.push_name())
         .build();
     turn.send(connection, success);
+    turn.send(connection, routing());
     Ok(())
+}
+
+/// Where the client should be routed next time. It says this before the header of its next connection, as the real
+/// servers want it ([`crate::socket`] reads it); we have only one place to route to.
+fn routing() -> Node {
+    let info = NodeBuilder::new("routing_info").bytes(b"sandbox".to_vec()).build();
+    NodeBuilder::new("ib")
+        .attr("from", stanza::SERVER)
+        .children([NodeBuilder::new("edge_routing").children([info]).build()])
+        .build()
 }
 
 fn refuse(

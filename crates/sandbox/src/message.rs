@@ -31,7 +31,9 @@ pub(crate) fn accept(
         return Ok(());
     };
     let targets = ciphertexts(node, &to);
-    let asked_for_again = targets.iter().any(|(_, enc)| enc.attrs.contains_key("count"));
+    // Baileys 7 counts in the one of its two ciphertexts that is not delivered.
+    let asked_for_again = (targets.iter().map(|(_, enc)| *enc).chain(node.child("enc")))
+        .any(|enc| enc.attrs.contains_key("count"));
     let peer = node.text("category").as_deref() == Some("peer");
     if !peer && !asked_for_again {
         ledger::accepted(
@@ -60,7 +62,8 @@ pub(crate) fn accept(
         if target == from {
             continue;
         }
-        pass_on(turn, owner, target, envelope.seal(owner, enc))?;
+        let copy = faults::corrupted(turn, owner.id, envelope.seal(owner, enc))?;
+        pass_on(turn, owner, target, copy)?;
     }
     Ok(())
 }
@@ -117,8 +120,10 @@ impl Envelope<'_> {
                 Form::Pn => stanza.attr("sender_lid", self.sender.device_jid(Form::Lid, self.device)),
             }
         };
-        if let Some(category) = self.node.text("category") {
-            stanza = stanza.attr("category", category);
+        for mark in ["category", "edit"] {
+            if let Some(value) = self.node.text(mark) {
+                stanza = stanza.attr(mark, value);
+            }
         }
         let mut children = vec![enc.clone()];
         if enc.text("type").as_deref() == Some("pkmsg")

@@ -64,9 +64,9 @@ pub struct SentMessage {
     pub from: String,
     /// `+E.164`.
     pub to: String,
-    /// `text`.
+    /// `text`, `reaction`, `edit` or `delete`.
     pub r#type: String,
-    /// The text.
+    /// The text; empty for a deletion.
     pub text: String,
     /// RFC 3339.
     pub created_at: String,

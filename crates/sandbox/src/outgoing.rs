@@ -13,7 +13,7 @@ use crate::message::to_own_device;
 use crate::phones::{Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{deliver, devices, incoming, ledger, limits, signal, stanza};
+use crate::{actions, deliver, devices, faults, incoming, ledger, limits, signal, stanza};
 
 /// Who writes to whom, addressed how, and whether by itself.
 #[derive(Clone, Copy)]
@@ -32,29 +32,34 @@ pub(crate) fn message_id(turn: &mut Turn<'_>, network: i64) -> Result<String, Fa
 
 /// Sends a text, gives its id.
 pub(crate) fn send_text(turn: &mut Turn<'_>, route: Route<'_>, text: &str) -> Result<String, Failure> {
-    let message = wa::Message { conversation: Some(text.to_owned()), ..Default::default() };
+    send(turn, route, &wa::Message { conversation: Some(text.to_owned()), ..Default::default() })
+}
+
+/// Sends whatever message, gives its id.
+pub(crate) fn send(turn: &mut Turn<'_>, route: Route<'_>, message: &wa::Message) -> Result<String, Failure> {
     let id = message_id(turn, route.from.network)?;
     ledger::accepted(
         turn,
         route.from.network,
         ledger::Key { sender: route.from.id, recipient: route.to.id, whatsapp_id: &id },
     )?;
-    remember(turn, route, &id, &message)?;
+    remember(turn, route, &id, message)?;
     let to_self = route.from.id == route.to.id;
     if !to_self {
         for device in devices::companions(turn, route.to.id)? {
             let address = Address { phone: route.to.id, device };
-            let stanza = copy(turn, route, address, &id, &message, None)?;
+            let stanza = copy(turn, route, address, &id, message, None)?;
+            let stanza = faults::corrupted(turn, route.to.id, stanza)?;
             deliver::to_companion(turn, address, stanza)?;
         }
     }
     for device in devices::companions(turn, route.from.id)? {
         let address = Address { phone: route.from.id, device };
-        let stanza = copy(turn, route, address, &id, &message, None)?;
+        let stanza = copy(turn, route, address, &id, message, None)?;
         deliver::to_companion(turn, address, stanza)?;
     }
     // Between two simulated phones nothing is gained by encrypting: both are this program.
-    let mut plain = envelope(turn, route, &id);
+    let mut plain = envelope(turn, route, &id, message);
     if route.automatic {
         plain = plain.attr("automatic", "1");
     }
@@ -90,17 +95,22 @@ pub(crate) fn copy(
     } else {
         encrypted(turn, route.from, device, message, count)?
     };
-    let stanza = envelope(turn, route, id);
+    let stanza = envelope(turn, route, id, message);
     let stanza = if own { to_own_device(stanza, route.to, route.form) } else { stanza };
     Ok(stanza.children([enc]).build())
 }
 
-fn envelope(turn: &Turn<'_>, route: Route<'_>, id: &str) -> NodeBuilder {
+fn envelope(turn: &Turn<'_>, route: Route<'_>, id: &str, message: &wa::Message) -> NodeBuilder {
+    let (kind, edit) = actions::stanza_marks(message);
     let stanza = NodeBuilder::new("message")
         .attr("from", route.from.jid(route.form))
         .attr("id", id)
         .attr("t", stanza::seconds(turn.now))
-        .attr("type", "text");
+        .attr("type", kind);
+    let stanza = match edit {
+        Some(edit) => stanza.attr("edit", edit),
+        None => stanza,
+    };
     // Who gave no name shows none.
     let stanza = match &route.from.name {
         Some(name) => stanza.attr("notify", name.as_str()),

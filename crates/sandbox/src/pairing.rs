@@ -18,7 +18,7 @@ use crate::phones::{self, Form, Phone};
 use crate::stanza::{self, Read};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{devices, limits, signal};
+use crate::{code_pairing, devices, limits, signal};
 
 /// Codes that a client gets; it shows one after the other.
 const REFS: usize = 6;
@@ -55,7 +55,7 @@ pub(crate) fn offer(
     }
     let nodes = refs.iter().map(|code| NodeBuilder::new("ref").bytes(code.as_bytes().to_vec()).build());
     let pair_device = NodeBuilder::new("pair-device").children(nodes).build();
-    turn.live.pairings.insert(connection, Pairing { network, registration, claimed: None });
+    turn.live.pairings.insert(connection, Pairing { network, registration, claimed: None, code: None });
     if let Some(socket) = turn.live.sockets.get_mut(&connection) {
         socket.refs = refs;
     }
@@ -100,6 +100,11 @@ pub(crate) fn scan(turn: &mut Turn<'_>, phone: &Phone, qr: &str) -> Result<(), F
         )
         .into());
     }
+    claim(turn, phone, connection, &identity, &secret)
+}
+
+/// A phone has up to [`limits::COMPANIONS`], those included that are being linked.
+pub(crate) fn refuse_one_too_many(turn: &Turn<'_>, phone: &Phone) -> Result<(), Failure> {
     let waiting = turn
         .live
         .pairings
@@ -117,6 +122,18 @@ pub(crate) fn scan(turn: &mut Turn<'_>, phone: &Phone, qr: &str) -> Result<(), F
         )
         .into());
     }
+    Ok(())
+}
+
+/// The phone takes the device for its own: it gets a number, and its identity signed and sealed.
+pub(crate) fn claim(
+    turn: &mut Turn<'_>,
+    phone: &Phone,
+    connection: ConnectionId,
+    identity: &[u8],
+    secret: &[u8],
+) -> Result<(), Failure> {
+    refuse_one_too_many(turn, phone)?;
     let device = turn.db.number(
         "UPDATE phone SET next_device = next_device + 1 WHERE id = ? RETURNING next_device - 1",
         [phone.id],
@@ -125,7 +142,7 @@ pub(crate) fn scan(turn: &mut Turn<'_>, phone: &Phone, qr: &str) -> Result<(), F
         Refusal::new(409, "companion_limit", "this phone has linked too many devices in its life")
     })?;
 
-    let container = signed_by_phone(turn, phone, device, &identity, &secret)?;
+    let container = signed_by_phone(turn, phone, device, identity, secret)?;
     let success = NodeBuilder::new("pair-success").children([
         NodeBuilder::new("device-identity").bytes(container).build(),
         NodeBuilder::new("device")
@@ -188,12 +205,8 @@ pub(crate) fn handle(turn: &mut Turn<'_>, connection: ConnectionId, node: &Node)
         // Keepalives.
         turn.send(connection, stanza::iq_result(&id, Vec::new()));
     }
-    if let Some(asked) = node.child("link_code_companion_reg")
-        && let Some(id) = node.text("id")
-        && asked.text("stage").as_deref() == Some("companion_hello")
-    {
-        // The seam for pairing by phone code.
-        turn.send(connection, stanza::iq_error(&id, 501, "feature-not-implemented"));
+    if let Some(asked) = node.child("link_code_companion_reg") {
+        return code_pairing::handle(turn, connection, &node.id()?, asked);
     }
     let Some(sign) = node.child("pair-device-sign") else { return Ok(()) };
     let Some(pairing) = turn.live.pairings.get(&connection) else { return Ok(()) };

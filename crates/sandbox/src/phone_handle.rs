@@ -1,7 +1,10 @@
 //! A handle on one phone of a network.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use crate::actions::Content;
 use crate::clock::rfc3339;
 use crate::error::{Failure, Refusal};
 use crate::idempotency::{self, Once};
@@ -10,7 +13,10 @@ use crate::network::{BehaviourChange, Network, Page, PageRequest, SentMessage, p
 use crate::phones::{self, Behaviour, Form, Phone, Reply};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{inbox, incoming, limits, outgoing, pairing};
+use crate::{actions, code_pairing, inbox, incoming, limits, outgoing, pairing};
+
+/// A client answers a code in a moment, or never.
+const CODE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One phone of a network.
 #[derive(Clone)]
@@ -46,41 +52,64 @@ impl PhoneHandle {
         self.call(move |turn, phone| pairing::scan(turn, &phone, &qr)).await
     }
 
+    /// Types the code into the phone that a client shows. Done when the client has proved that it shows the same.
+    ///
+    /// # Errors
+    /// `phone_not_found`, `no_code_shown`, `code_expired`, `wrong_code`, `companion_limit`, or an invalid code.
+    pub async fn enter_code(&self, code: &str) -> Result<(), Refusal> {
+        let code = code_pairing::parse(code)?;
+        let attempt = self.call(|turn, phone| code_pairing::begin(turn, &phone)).await?;
+        let tried = tokio::task::spawn_blocking(move || attempt.with(&code))
+            .await
+            .map_err(|_| Refusal::unavailable())??;
+        let outcome = self.call(move |turn, phone| code_pairing::enter(turn, &phone, tried)).await?;
+        let expired = || Refusal::new(409, "code_expired", "the client did not answer").at("/code");
+        tokio::time::timeout(CODE_TIMEOUT, outcome).await.map_err(|_| expired())?.map_err(|_| expired())?
+    }
+
     /// Sends a text to another phone of the network.
     ///
     /// # Errors
     /// `phone_not_found`, or an invalid field.
     pub async fn send_text(&self, to: &str, text: &str) -> Result<SentMessage, Refusal> {
-        self.send_text_once(to, text, None).await.map(|(sent, _)| sent)
+        self.send(to, Content::Text { text: text.to_owned(), target: None }).await
     }
 
-    /// The same, at most once for each idempotency key: `true` when this repeats an earlier answer.
+    /// Sends whatever a phone can send.
     ///
     /// # Errors
-    /// `phone_not_found`, `idempotency_conflict`, or an invalid field.
-    pub async fn send_text_once(
+    /// `phone_not_found`, `message_not_found`, or an invalid field.
+    pub async fn send(&self, to: &str, content: Content) -> Result<SentMessage, Refusal> {
+        self.send_once(to, content, None).await.map(|(sent, _)| sent)
+    }
+
+    /// Sends a text, an answer, a reaction, an edit or a deletion; at most once for each idempotency key: `true` when
+    /// this repeats an earlier answer.
+    ///
+    /// # Errors
+    /// `phone_not_found`, `message_not_found`, `idempotency_conflict`, or an invalid field.
+    pub async fn send_once(
         &self,
         to: &str,
-        text: &str,
+        content: Content,
         key: Option<&str>,
     ) -> Result<(SentMessage, bool), Refusal> {
-        let (to, text) = (Recipient::parse(to)?, text.to_owned());
-        if text.is_empty() || text.chars().count() > limits::TEXT_CHARS {
-            return Err(Refusal::field("/text", format!("1 to {} characters", limits::TEXT_CHARS)));
-        }
+        content.check()?;
+        let to = Recipient::parse(to)?;
         let route = format!("phones/{}/messages", self.number);
-        let once = key.map(|key| Once::new(route, key, &(&to, &text))).transpose()?;
+        let once = key.map(|key| Once::new(route, key, &(&to, &content))).transpose()?;
         self.call(move |turn, phone| {
             idempotency::once(turn, phone.network, once.as_ref(), |turn| {
                 let recipient = to.find(turn, phone.network)?;
                 let route = outgoing::Route { from: &phone, to: &recipient, form: to.form, automatic: false };
-                let whatsapp_id = outgoing::send_text(turn, route, &text)?;
+                let message = actions::compose(turn, route, &content)?;
+                let whatsapp_id = outgoing::send(turn, route, &message)?;
                 Ok(SentMessage {
                     whatsapp_id,
                     from: phone.e164(),
                     to: recipient.e164(),
-                    r#type: "text".to_owned(),
-                    text,
+                    r#type: content.kind().to_owned(),
+                    text: content.text().to_owned(),
                     created_at: rfc3339(turn.now),
                 })
             })

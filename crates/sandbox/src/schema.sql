@@ -77,6 +77,8 @@ CREATE TABLE inbox (
     whatsapp_id TEXT NOT NULL,
     type TEXT NOT NULL,
     text TEXT,
+    -- The id of the message that it is about.
+    target TEXT,
     received_at INTEGER NOT NULL,
     copies INTEGER NOT NULL DEFAULT 1,
     UNIQUE (phone, sender, whatsapp_id)
@@ -106,6 +108,9 @@ CREATE INDEX sent_order ON sent (phone, seq);
 
 -- How often a phone asked for a message that it could not decrypt.
 CREATE TABLE asked (phone INTEGER NOT NULL, peer INTEGER NOT NULL, whatsapp_id TEXT NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (phone, peer, whatsapp_id)) WITHOUT ROWID;
+
+-- The week of the last privacy token that each person gave each other.
+CREATE TABLE privacy_token (seq INTEGER PRIMARY KEY AUTOINCREMENT, issuer INTEGER NOT NULL, holder INTEGER NOT NULL, week INTEGER NOT NULL, UNIQUE (issuer, holder));
 
 CREATE TABLE idempotency (seq INTEGER PRIMARY KEY AUTOINCREMENT, network INTEGER NOT NULL, route TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, answer TEXT NOT NULL, UNIQUE (network, route, key));
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
@@ -27,6 +27,8 @@ use crate::{limits, login, stanza};
 
 /// A client that does not finish its handshake in this time is cut off.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a client that was told why may take to close the connection itself.
+const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
 /// Small, because there are many: a socket that is idle holds little more than these.
 const BUFFER_BYTES: usize = 4 * 1024;
 
@@ -50,6 +52,7 @@ pub(crate) async fn upgrade(
                     socket,
                     decoder: FrameDecoder::new(),
                     prologue: None,
+                    told_why: false,
                 };
                 if let Err(error) = connection.run().await {
                     tracing::debug!(%error, "a connection of the sandbox ended");
@@ -78,13 +81,23 @@ struct Connection {
     decoder: FrameDecoder,
     /// The client's first four bytes, once read.
     prologue: Option<[u8; 4]>,
+    /// The last stanza said why the connection will end.
+    told_why: bool,
 }
 
 impl Connection {
     async fn run(&mut self) -> Result<(), Failure> {
-        let established = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.handshake())
-            .await
-            .map_err(|_| Failure::protocol("the handshake took too long"))??;
+        let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.handshake()).await;
+        let handshake = handshake.unwrap_or_else(|_| Err(Failure::protocol("the handshake took too long")));
+        let established = match handshake {
+            Ok(established) => established,
+            Err(failure) => {
+                // A client that cannot be understood is told so, rather than left with a dead connection.
+                let refusal = CloseFrame { code: close_code::PROTOCOL, reason: "unknown protocol".into() };
+                let _ = self.socket.send(Message::Close(Some(refusal))).await;
+                return Err(failure);
+            },
+        };
         let Some(established) = established else { return Ok(()) };
         let Established { payload, client_key, read, write } = established;
         // Some clients derive their keys after they sent their last handshake message, and lose a frame that
@@ -101,8 +114,18 @@ impl Connection {
             turn.live.forget(id);
             Ok(())
         });
+        if self.told_why {
+            self.linger().await;
+        }
         let _ = self.socket.close().await;
         result
+    }
+
+    /// Lets a client that was told why it is disconnected close the connection itself: some decode in the background,
+    /// and when the end comes at once they see that first, and not the reason.
+    async fn linger(&mut self) {
+        let gone = async { while let Ok(Some(_)) = receive(&mut self.socket).await {} };
+        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, gone).await;
     }
 
     /// `None` when the client went away.
@@ -165,6 +188,7 @@ impl Connection {
     }
 
     async fn feed(&mut self, cipher: &NoiseCipher, counter: &mut u32, node: &Node) -> Result<(), Failure> {
+        self.told_why = matches!(node.tag.as_ref(), "stream:error" | "failure");
         let plain = wacore_binary::marshal::marshal(node).map_err(Failure::protocol)?;
         let sealed = cipher.encrypt_with_counter(*counter, &plain).map_err(Failure::protocol)?;
         *counter = counter.checked_add(1).ok_or_else(|| Failure::protocol("counter"))?;

@@ -8,8 +8,9 @@ use crate::live::ConnectionId;
 use crate::turn::Turn;
 use crate::{iq, limits, login, message, pairing, receipt};
 
-/// The server's own address.
-pub(crate) const SERVER: &str = "s.whatsapp.net";
+/// The server's own address: an address without a user, not the bare name. Baileys takes a notification about keys for
+/// that of a person otherwise (`S_WHATSAPP_NET`).
+pub(crate) const SERVER: &str = "@s.whatsapp.net";
 
 /// Reads the bytes of a decrypted frame, or of a stored stanza.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Node, Failure> {
@@ -102,13 +103,12 @@ pub(crate) fn iq_error(id: &str, code: u16, text: &str) -> Node {
     NodeBuilder::new("iq").attr("from", SERVER).attr("type", "error").attr("id", id).children([error]).build()
 }
 
-/// `<stream:error>` that says why the socket will be closed.
+/// `<stream:error>` that says why the socket will be closed. A client that was replaced gets no code: Baileys has
+/// its own (440) for a conflict without one, and takes any other for another trouble.
 pub(crate) fn conflict(kind: &str) -> Node {
-    let code = if kind == "device_removed" { "401" } else { "409" };
-    NodeBuilder::new("stream:error")
-        .attr("code", code)
-        .children([NodeBuilder::new("conflict").attr("type", kind).build()])
-        .build()
+    let error = NodeBuilder::new("stream:error");
+    let error = if kind == "device_removed" { error.attr("code", "401") } else { error };
+    error.children([NodeBuilder::new("conflict").attr("type", kind).build()]).build()
 }
 
 /// Seconds, as stanzas carry time.

@@ -2,8 +2,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use waxwing_domain::SessionId;
 
-use super::MessageKind;
-
 /// A phone to make.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -73,10 +71,28 @@ pub(crate) struct SandboxMessageIn {
     to: String,
     /// Its kind.
     #[serde(rename = "type")]
-    kind: MessageKind,
-    /// The text.
-    #[schema(min_length = 1, max_length = 65536, example = "On my way!")]
-    text: String,
+    kind: SandboxMessageKind,
+    /// The text, or the emoji of a reaction: empty to take it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 65536, example = "On my way!")]
+    text: Option<String>,
+    /// The `whatsapp_id` of the message that this one answers, reacts to, edits or deletes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+}
+
+/// What a phone's owner can do.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum SandboxMessageKind {
+    /// Writes a text; an answer when it has a target.
+    Text,
+    /// Reacts to a message.
+    Reaction,
+    /// Gives a message that the phone sent another text.
+    Edit,
+    /// Takes a message that the phone sent back.
+    Delete,
 }
 
 /// A message that a phone's owner sent.
@@ -91,7 +107,7 @@ pub(crate) struct SandboxMessageOut {
     to: String,
     /// Its kind.
     r#type: String,
-    /// The text.
+    /// The text; empty for a deletion.
     text: String,
     /// When it was sent.
     #[schema(format = DateTime)]
@@ -114,6 +130,10 @@ pub(crate) struct InboxEntryOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     text: Option<String>,
+    /// The `whatsapp_id` of the message that it answers, reacts to, edits or deletes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    target: Option<String>,
     /// When the phone had it.
     #[schema(format = DateTime)]
     received_at: String,
@@ -196,6 +216,8 @@ pub(crate) enum FaultKind {
     Duplicate,
     /// Takes messages and does not acknowledge them.
     LoseAck,
+    /// Damages ciphertexts, so that devices must ask for them again.
+    Corrupt,
     /// Has lost media.
     MediaGone,
 }

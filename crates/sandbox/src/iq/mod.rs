@@ -1,9 +1,9 @@
 //! Requests of logged-in clients. Dispatch is by namespace: some clients send no child, or another one.
 
 mod keys;
+mod privacy;
 mod usync;
 
-use sha2::{Digest, Sha256};
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
@@ -11,8 +11,7 @@ use crate::devices;
 use crate::error::Failure;
 use crate::live::{Address, ConnectionId};
 use crate::login;
-use crate::phones::{self, Form};
-use crate::stanza::{self, Read, iq_error, iq_result};
+use crate::stanza::{Read, iq_error, iq_result};
 use crate::turn::Turn;
 
 pub(crate) fn handle(
@@ -55,8 +54,7 @@ pub(crate) fn handle(
         ),
         ("w:m", _) => iq_result(&id, vec![media_connection()]),
         ("blocklist", _) => iq_result(&id, vec![NodeBuilder::new("list").build()]),
-        ("privacy", "tokens") => iq_result(&id, vec![tokens(turn, from, child)?]),
-        ("privacy", _) => iq_result(&id, vec![NodeBuilder::new("privacy").build()]),
+        ("privacy", _) => privacy::handle(turn, from, &id, child)?,
         ("w:g2", "participating") => iq_result(&id, vec![NodeBuilder::new("groups").build()]),
         ("w:g2" | "w:profile:picture" | "w:mex" | "newsletter", _) => iq_error(&id, 404, "item-not-found"),
         // Settings and pings: an empty result is the right answer to most.
@@ -91,23 +89,4 @@ fn media_connection() -> Node {
         .attr("max_buckets", "12")
         .children([host])
         .build()
-}
-
-/// Each privacy token that the client issues is confirmed with the time from which it counts, else it issues
-/// one after every message.
-fn tokens(turn: &Turn<'_>, from: Address, asked: Option<&Node>) -> Result<Node, Failure> {
-    let Some(own) = phones::by_id(turn, from.phone)? else { return Ok(NodeBuilder::new("tokens").build()) };
-    let issued = asked.into_iter().flat_map(|asked| asked.get_children_by_tag("token"));
-    let nodes = issued.map(|token| {
-        let jid = token.jid("jid").unwrap_or_else(|| own.jid(Form::Lid));
-        // Opaque to clients; one without content is ignored.
-        let content = Sha256::digest(jid.to_string()).to_vec();
-        NodeBuilder::new("token")
-            .attr("jid", jid)
-            .attr("t", token.text("t").unwrap_or_else(|| stanza::seconds(turn.now)))
-            .attr("type", "trusted_contact")
-            .bytes(content)
-            .build()
-    });
-    Ok(NodeBuilder::new("tokens").children(nodes.collect::<Vec<_>>()).build())
 }

@@ -99,7 +99,8 @@ async fn what_is_wrong_is_said_with_a_code() -> Result<()> {
         ("/phones", json!({ "number": "+15550002222", "colour": "red" }), 422, "validation_failed"),
         ("/phones/+15559999999/scan", json!({ "qr": "x" }), 404, "phone_not_found"),
         ("/phones/+15550001111/scan", json!({ "qr": "x" }), 422, "invalid_qr"),
-        ("/phones/+15550001111/enter-code", json!({ "code": "x" }), 422, "not_supported"),
+        ("/phones/+15550001111/enter-code", json!({ "code": "x" }), 422, "validation_failed"),
+        ("/phones/+15550001111/enter-code", json!({ "code": "ABCD-1234" }), 409, "no_code_shown"),
         (
             "/phones/+15550001111/messages",
             json!({ "to": "+15559999999", "type": "text", "text": "x" }),
@@ -111,6 +112,18 @@ async fn what_is_wrong_is_said_with_a_code() -> Result<()> {
             json!({ "to": "+15550001111", "type": "image" }),
             422,
             "not_supported",
+        ),
+        (
+            "/phones/+15550001111/messages",
+            json!({ "to": "+15550001111", "type": "reaction", "text": "x" }),
+            422,
+            "validation_failed",
+        ),
+        (
+            "/phones/+15550001111/messages",
+            json!({ "to": "+15550001111", "type": "delete", "target": "unknown" }),
+            404,
+            "message_not_found",
         ),
         ("/faults", json!({ "kind": "delay" }), 422, "not_supported"),
     ] {

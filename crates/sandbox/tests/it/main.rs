@@ -1,5 +1,7 @@
 //! The sandbox against the real, unmodified client library, over real sockets.
 
+mod code;
+mod content;
 mod control;
 mod durability;
 mod faults;
