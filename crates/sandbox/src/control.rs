@@ -16,6 +16,7 @@ use waxwing_signed_http::{BODY_LIMIT_BYTES, Verifier, require_signature};
 use crate::engine::Engine;
 use crate::error::Refusal;
 use crate::faults::FaultRequest;
+use crate::groups;
 use crate::network::{BehaviourChange, Network, Page, PageRequest};
 use crate::phone_handle::PhoneHandle;
 
@@ -30,6 +31,7 @@ pub(crate) fn routes(engine: Engine, verifier: Verifier) -> Router {
         .route("/internal/networks/{account}/phones/{number}/behaviour", get(behaviour).put(change_behaviour))
         .route("/internal/networks/{account}/faults", post(inject).get(faults).delete(clear_faults))
         .route("/internal/networks/{account}/ledger", get(ledger))
+        .merge(groups::routes())
         .route_layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .route_layer(from_fn_with_state(verifier, require_signature))
         .with_state(engine)
@@ -42,10 +44,11 @@ impl IntoResponse for Refusal {
     }
 }
 
-type Answer<T> = Result<T, Refusal>;
+/// What a handler gives.
+pub(crate) type Answer<T> = Result<T, Refusal>;
 
 /// A JSON body, with our own form of error.
-struct Body<T>(T);
+pub(crate) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
@@ -64,7 +67,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 }
 
 /// A query string, with our own form of error.
-struct Params<T>(T);
+pub(crate) struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Refusal;
@@ -77,7 +80,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 }
 
 /// The header `Idempotency-Key`, where there is one.
-struct Key(Option<String>);
+pub(crate) struct Key(pub Option<String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Key {
     type Rejection = Refusal;
@@ -91,7 +94,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
 }
 
 /// An answer that may be the repetition of an earlier one.
-fn repeatable(status: StatusCode, body: impl Serialize, repeated: bool) -> Response {
+pub(crate) fn repeatable(status: StatusCode, body: impl Serialize, repeated: bool) -> Response {
     let mut response = (status, Json(body)).into_response();
     if repeated {
         response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
@@ -103,7 +106,8 @@ fn network(engine: Engine, account: String) -> Network {
     Network::new(engine, account)
 }
 
-fn phone(engine: Engine, account: String, number: &str) -> Answer<PhoneHandle> {
+/// The phone of a path.
+pub(crate) fn phone(engine: Engine, account: String, number: &str) -> Answer<PhoneHandle> {
     network(engine, account).phone(number)
 }
 

@@ -16,7 +16,7 @@ pub struct InboxEntry {
     pub whatsapp_id: String,
     /// `+E.164` of the person who wrote it.
     pub from: String,
-    /// `+E.164` of the other party.
+    /// `+E.164` of the other party, or the address of the group.
     pub chat: String,
     /// `text`, `image`, `reaction`, … as in the public API.
     pub r#type: String,
@@ -41,6 +41,7 @@ pub(crate) fn put(
     turn: &Turn<'_>,
     phone: &Phone,
     sender: &Phone,
+    group: Option<i64>,
     whatsapp_id: &str,
     kind: &str,
     text: Option<&str>,
@@ -53,8 +54,8 @@ pub(crate) fn put(
         return Ok(false);
     }
     turn.db.run(
-        "INSERT INTO inbox (phone, sender, whatsapp_id, type, text, received_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (phone.id, sender.id, whatsapp_id, kind, text, turn.now),
+        "INSERT INTO inbox (phone, sender, group_chat, whatsapp_id, type, text, received_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (phone.id, sender.id, group, whatsapp_id, kind, text, turn.now),
     )?;
     // Sequence numbers are shared by all phones, so this is a bound on the whole table too.
     turn.db.run("DELETE FROM inbox WHERE seq = ?", [turn.db.last_insert_rowid() - limits::INBOX])?;
@@ -68,12 +69,12 @@ pub(crate) fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<(i64, InboxEntry)>, Failure> {
-    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, received_at, copies FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
+    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, received_at, copies, (SELECT user || '@g.us' FROM group_chat WHERE id = inbox.group_chat) FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
     Ok(turn.db.all(sql, (phone, after, limit), |row| {
         let from: String = row.get(2)?;
         let entry = InboxEntry {
             whatsapp_id: row.get(1)?,
-            chat: from.clone(),
+            chat: row.get::<_, Option<String>>(7)?.unwrap_or_else(|| from.clone()),
             from,
             r#type: row.get(3)?,
             text: row.get(4)?,

@@ -7,7 +7,7 @@
 //! One thread, the engine, owns one SQLite file and does everything in turns; what it says goes out after
 //! the commit. So what a client, a phone or a test has seen survives a killed process.
 //!
-//! What it does not do yet: groups, media, pairing by phone code, app-state patches, presence to others.
+//! What it does not do yet: media, pairing by phone code, app-state patches, presence to others.
 
 mod clock;
 mod content;
@@ -17,6 +17,7 @@ mod devices;
 mod engine;
 mod error;
 mod faults;
+mod groups;
 mod handshake;
 mod idempotency;
 mod identity;
@@ -52,6 +53,7 @@ use waxwing_signed_http::Verifier;
 pub use clock::{Clock, ManualClock, SeedSource};
 pub use error::{OpenError, Refusal};
 pub use faults::{Fault, FaultRequest};
+pub use groups::{GroupChange, GroupInfo, MemberChange, MemberInfo, NewGroup};
 pub use inbox::InboxEntry;
 pub use ledger::LedgerEntry;
 pub use network::{BehaviourChange, Network, NetworkInfo, Page, PageRequest, PhoneInfo, SentMessage};

@@ -6,6 +6,14 @@ pub const NETWORKS: i64 = 100_000;
 pub const PHONES: i64 = 10_000;
 /// Companion devices of one phone, as WhatsApp has it.
 pub const COMPANIONS: i64 = 4;
+/// Groups of one network.
+pub const GROUPS: i64 = 10_000;
+/// Members of one group, as WhatsApp has it.
+pub const GROUP_MEMBERS: usize = 1_024;
+/// Characters of a group's subject, as WhatsApp has it.
+pub const SUBJECT_CHARS: usize = 100;
+/// Characters of a group's description, as WhatsApp has it.
+pub const DESCRIPTION_CHARS: usize = 2_048;
 /// Characters of one text.
 pub const TEXT_CHARS: usize = 65_536;
 /// Characters of a phone's name.

@@ -62,7 +62,7 @@ pub struct SentMessage {
     pub whatsapp_id: String,
     /// `+E.164`.
     pub from: String,
-    /// `+E.164`.
+    /// `+E.164`, or the address of a group.
     pub to: String,
     /// `text`.
     pub r#type: String,

@@ -9,6 +9,7 @@ use wacore_binary::builder::NodeBuilder;
 
 use crate::devices;
 use crate::error::Failure;
+use crate::groups;
 use crate::live::{Address, ConnectionId};
 use crate::login;
 use crate::phones::{self, Form};
@@ -57,8 +58,8 @@ pub(crate) fn handle(
         ("blocklist", _) => iq_result(&id, vec![NodeBuilder::new("list").build()]),
         ("privacy", "tokens") => iq_result(&id, vec![tokens(turn, from, child)?]),
         ("privacy", _) => iq_result(&id, vec![NodeBuilder::new("privacy").build()]),
-        ("w:g2", "participating") => iq_result(&id, vec![NodeBuilder::new("groups").build()]),
-        ("w:g2" | "w:profile:picture" | "w:mex" | "newsletter", _) => iq_error(&id, 404, "item-not-found"),
+        ("w:g2", _) => groups::handle(turn, from, &id, node)?,
+        ("w:profile:picture" | "w:mex" | "newsletter", _) => iq_error(&id, 404, "item-not-found"),
         // Settings and pings: an empty result is the right answer to most.
         _ => iq_result(&id, Vec::new()),
     };

@@ -3,6 +3,7 @@
 mod control;
 mod durability;
 mod faults;
+mod groups;
 mod messages;
 mod pairing;
 mod support;
