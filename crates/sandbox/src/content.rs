@@ -73,7 +73,7 @@ pub(crate) fn describe(message: &Message) -> (&'static str, Option<String>) {
 }
 
 /// Out of the envelopes for own devices, disappearing and view-once messages.
-fn inner(message: &Message) -> &Message {
+pub(crate) fn inner(message: &Message) -> &Message {
     let wrapped = message
         .device_sent_message
         .as_option()

@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::Refusal;
 use crate::faults::FaultRequest;
 use crate::groups;
+use crate::media::{Kind as MediaKind, NewMedia};
 use crate::network::{BehaviourChange, Network, Page, PageRequest};
 use crate::phone_handle::PhoneHandle;
 
@@ -171,6 +172,30 @@ struct MessageIn {
     to: String,
     r#type: String,
     text: Option<String>,
+    media: Option<MediaIn>,
+    caption: Option<String>,
+    filename: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MediaIn {
+    /// Base64.
+    data: String,
+    mime_type: Option<String>,
+}
+
+impl MessageIn {
+    fn media(self, kind: MediaKind) -> Answer<NewMedia> {
+        use base64::Engine as _;
+        let media =
+            self.media.ok_or_else(|| Refusal::field("/media", "a message of this type has a file"))?;
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(media.data)
+            .map_err(|_| Refusal::field("/media/data", "not base64"))?;
+        let (mime_type, caption, filename) = (media.mime_type, self.caption, self.filename);
+        Ok(NewMedia { kind, bytes, mime_type, caption, filename })
+    }
 }
 
 async fn send_message(
@@ -179,12 +204,18 @@ async fn send_message(
     Key(key): Key,
     Body(body): Body<MessageIn>,
 ) -> Answer<Response> {
-    if body.r#type != "text" {
-        return Err(Refusal::new(422, "not_supported", "in this build phones send text only").at("/type"));
-    }
-    let text = body.text.as_deref().ok_or_else(|| Refusal::field("/text", "a text message has a text"))?;
     let phone = phone(engine, account, &number)?;
-    let (sent, repeated) = phone.send_text_once(&body.to, text, key.as_deref()).await?;
+    let (sent, repeated) = if let Some(kind) = MediaKind::parse(&body.r#type) {
+        let to = body.to.clone();
+        phone.send_media_once(&to, body.media(kind)?, key.as_deref()).await?
+    } else if body.r#type == "text" {
+        let text =
+            body.text.as_deref().ok_or_else(|| Refusal::field("/text", "a text message has a text"))?;
+        phone.send_text_once(&body.to, text, key.as_deref()).await?
+    } else {
+        let detail = "phones send text, image, video, audio, voice, document and sticker";
+        return Err(Refusal::new(422, "not_supported", detail).at("/type"));
+    };
     Ok(repeatable(StatusCode::ACCEPTED, sent, repeated))
 }
 

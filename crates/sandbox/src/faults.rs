@@ -7,7 +7,7 @@ use crate::error::{Failure, Refusal};
 use crate::live::{Address, ConnectionId};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{devices, limits, phones, stanza};
+use crate::{devices, limits, media, phones, stanza};
 
 /// A fault as it is asked for.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -38,7 +38,7 @@ pub struct Fault {
 }
 
 const LASTING: [&str; 5] = ["refuse_connections", "client_outdated", "restrict", "duplicate", "lose_ack"];
-const AT_ONCE: [&str; 3] = ["drop_connections", "log_out", "replace"];
+const AT_ONCE: [&str; 4] = ["drop_connections", "log_out", "replace", "media_gone"];
 
 /// Does a fault, or puts it in force.
 pub(crate) fn inject(turn: &mut Turn<'_>, network: i64, request: &FaultRequest) -> Result<(), Failure> {
@@ -88,6 +88,9 @@ pub(crate) fn inject(turn: &mut Turn<'_>, network: i64, request: &FaultRequest) 
 }
 
 fn at_once(turn: &mut Turn<'_>, network: i64, phone: Option<i64>, kind: &str) -> Result<(), Failure> {
+    if kind == "media_gone" {
+        return media::lose(turn, network);
+    }
     if kind == "log_out" {
         let linked = turn.db.all("SELECT device.phone, device.id FROM device JOIN phone ON phone.id = device.phone WHERE phone.network = ?", [network], |row| {
             Ok(Address { phone: row.get(0)?, device: row.get(1)? })

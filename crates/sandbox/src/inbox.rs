@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::clock::rfc3339;
 use crate::error::Failure;
 use crate::limits;
+use crate::media::{MediaInfo, Reference};
 use crate::phones::Phone;
 use crate::store::Query;
 use crate::turn::Turn;
@@ -22,6 +23,9 @@ pub struct InboxEntry {
     pub r#type: String,
     /// The text, or a caption.
     pub text: Option<String>,
+    /// The file, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaInfo>,
     /// RFC 3339.
     pub received_at: String,
     /// How often the phone was handed this id.
@@ -36,6 +40,13 @@ pub(crate) fn has(turn: &Turn<'_>, phone: i64, sender: i64, whatsapp_id: &str) -
     )? > 0)
 }
 
+/// What is in a message.
+pub(crate) struct Content<'a> {
+    pub kind: &'a str,
+    pub text: Option<&'a str>,
+    pub media: Option<&'a Reference>,
+}
+
 /// Puts a message into the inbox, or counts another copy of it. `true` when it is new.
 pub(crate) fn put(
     turn: &Turn<'_>,
@@ -43,8 +54,7 @@ pub(crate) fn put(
     sender: &Phone,
     group: Option<i64>,
     whatsapp_id: &str,
-    kind: &str,
-    text: Option<&str>,
+    content: &Content<'_>,
 ) -> Result<bool, Failure> {
     let again = turn.db.run(
         "UPDATE inbox SET copies = copies + 1 WHERE phone = ? AND sender = ? AND whatsapp_id = ?",
@@ -53,9 +63,10 @@ pub(crate) fn put(
     if again > 0 {
         return Ok(false);
     }
+    let media = content.media.map(serde_json::to_string).transpose().map_err(Failure::protocol)?;
     turn.db.run(
-        "INSERT INTO inbox (phone, sender, group_chat, whatsapp_id, type, text, received_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (phone.id, sender.id, group, whatsapp_id, kind, text, turn.now),
+        "INSERT INTO inbox (phone, sender, group_chat, whatsapp_id, type, text, media, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (phone.id, sender.id, group, whatsapp_id, content.kind, content.text, media, turn.now),
     )?;
     // Sequence numbers are shared by all phones, so this is a bound on the whole table too.
     turn.db.run("DELETE FROM inbox WHERE seq = ?", [turn.db.last_insert_rowid() - limits::INBOX])?;
@@ -69,7 +80,7 @@ pub(crate) fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<(i64, InboxEntry)>, Failure> {
-    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, received_at, copies, (SELECT user || '@g.us' FROM group_chat WHERE id = inbox.group_chat) FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
+    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, received_at, copies, (SELECT user || '@g.us' FROM group_chat WHERE id = inbox.group_chat), media FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
     Ok(turn.db.all(sql, (phone, after, limit), |row| {
         let from: String = row.get(2)?;
         let entry = InboxEntry {
@@ -78,6 +89,10 @@ pub(crate) fn page(
             from,
             r#type: row.get(3)?,
             text: row.get(4)?,
+            media: row
+                .get::<_, Option<String>>(8)?
+                .and_then(|media| serde_json::from_str::<Reference>(&media).ok())
+                .map(|media| media.info()),
             received_at: rfc3339(row.get(5)?),
             copies: row.get(6)?,
         };

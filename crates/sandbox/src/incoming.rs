@@ -15,7 +15,7 @@ use crate::signal::Opened;
 use crate::stanza::{self, Read};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{content, deliver, inbox, ledger, limits, outgoing, retry, signal};
+use crate::{content, deliver, inbox, ledger, limits, media, outgoing, retry, signal};
 
 /// Brings a message to the phone, or keeps it at the network while the phone is offline.
 pub(crate) fn to_phone(turn: &mut Turn<'_>, phone: &Phone, stanza: &Node) -> Result<(), Failure> {
@@ -127,7 +127,12 @@ pub(crate) fn keep(
     let (kind, text) = message.map_or(("unknown", None), content::describe);
     let key = ledger::Key { sender: origin.sender.id, recipient: phone.id, whatsapp_id: origin.id };
     let group = origin.group.map(|group| group.id);
-    let new = inbox::put(turn, phone, origin.sender, group, origin.id, kind, text.as_deref())?;
+    let media = match message {
+        Some(message) => media::receive(turn, message)?,
+        None => None,
+    };
+    let content = inbox::Content { kind, text: text.as_deref(), media: media.as_ref() };
+    let new = inbox::put(turn, phone, origin.sender, group, origin.id, &content)?;
     ledger::copied(turn, key)?;
     // Also for a copy: whoever sent it again may not have seen the first receipt.
     report(turn, phone, origin.sender, origin.group, origin.id, origin.form, "")?;

@@ -64,9 +64,9 @@ pub struct SentMessage {
     pub from: String,
     /// `+E.164`, or the address of a group.
     pub to: String,
-    /// `text`.
+    /// `text`, or the kind of a file.
     pub r#type: String,
-    /// The text.
+    /// The text, or the caption; empty where there is none.
     pub text: String,
     /// RFC 3339.
     pub created_at: String,

@@ -7,6 +7,7 @@ use crate::clock::rfc3339;
 use crate::error::{Failure, Refusal};
 use crate::idempotency::{self, Once};
 use crate::inbox::InboxEntry;
+use crate::media::NewMedia;
 use crate::network::{BehaviourChange, Network, Page, PageRequest, SentMessage, paged};
 use crate::phones::{self, Behaviour, Form, Phone, Reply};
 use crate::store::Query;
@@ -84,6 +85,45 @@ impl PhoneHandle {
                     to,
                     r#type: "text".to_owned(),
                     text,
+                    created_at: rfc3339(turn.now),
+                })
+            })
+        })
+        .await
+    }
+
+    /// Sends a file to another phone of the network, or into a group.
+    ///
+    /// # Errors
+    /// `phone_not_found`, `group_not_found`, `forbidden`, or an invalid field.
+    pub async fn send_media(&self, to: &str, media: NewMedia) -> Result<SentMessage, Refusal> {
+        self.send_media_once(to, media, None).await.map(|(sent, _)| sent)
+    }
+
+    /// The same, at most once for each idempotency key: `true` when this repeats an earlier answer.
+    ///
+    /// # Errors
+    /// The same, and `idempotency_conflict`.
+    pub async fn send_media_once(
+        &self,
+        to: &str,
+        media: NewMedia,
+        key: Option<&str>,
+    ) -> Result<(SentMessage, bool), Refusal> {
+        let to = Recipient::parse(to)?;
+        media.check()?;
+        let route = format!("phones/{}/messages", self.number);
+        let once = key.map(|key| Once::new(route, key, &(&to, &media))).transpose()?;
+        self.call(move |turn, phone| {
+            idempotency::once(turn, phone.network, once.as_ref(), |turn| {
+                let message = media.message(turn, &phone)?;
+                let (whatsapp_id, to) = to.send(turn, &phone, &message)?;
+                Ok(SentMessage {
+                    whatsapp_id,
+                    from: phone.e164(),
+                    to,
+                    r#type: media.kind.name().to_owned(),
+                    text: media.caption.unwrap_or_default(),
                     created_at: rfc3339(turn.now),
                 })
             })

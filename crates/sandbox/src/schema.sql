@@ -79,6 +79,8 @@ CREATE TABLE inbox (
     group_chat INTEGER,
     type TEXT NOT NULL,
     text TEXT,
+    -- How the message names its file, as JSON.
+    media TEXT,
     received_at INTEGER NOT NULL,
     copies INTEGER NOT NULL DEFAULT 1,
     UNIQUE (phone, sender, whatsapp_id)
@@ -158,3 +160,18 @@ CREATE TABLE sender_key (phone INTEGER NOT NULL, group_chat INTEGER NOT NULL, pe
 
 -- Devices that have the phone's own sender key.
 CREATE TABLE sender_key_given (phone INTEGER NOT NULL, group_chat INTEGER NOT NULL, peer INTEGER NOT NULL, device INTEGER NOT NULL, PRIMARY KEY (phone, group_chat, peer, device)) WITHOUT ROWID;
+
+-- Encrypted files. One that is gone or expired is no longer handed out, but a phone that kept a copy can upload it again.
+CREATE TABLE media (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    network INTEGER NOT NULL,
+    name TEXT NOT NULL UNIQUE,
+    hash BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    gone INTEGER NOT NULL DEFAULT 0,
+    expires_at INTEGER NOT NULL,
+    -- Last, so that the other columns are read without it.
+    bytes BLOB NOT NULL
+);
+CREATE INDEX media_hash ON media (network, hash);
+CREATE INDEX media_size ON media (network, size);

@@ -12,6 +12,7 @@ use crate::error::Failure;
 use crate::groups;
 use crate::live::{Address, ConnectionId};
 use crate::login;
+use crate::media;
 use crate::phones::{self, Form};
 use crate::stanza::{self, Read, iq_error, iq_result};
 use crate::turn::Turn;
@@ -54,7 +55,7 @@ pub(crate) fn handle(
                     .build(),
             ],
         ),
-        ("w:m", _) => iq_result(&id, vec![media_connection()]),
+        ("w:m", _) => iq_result(&id, vec![media_connection(turn, connection, from)?]),
         ("blocklist", _) => iq_result(&id, vec![NodeBuilder::new("list").build()]),
         ("privacy", "tokens") => iq_result(&id, vec![tokens(turn, from, child)?]),
         ("privacy", _) => iq_result(&id, vec![NodeBuilder::new("privacy").build()]),
@@ -81,17 +82,9 @@ fn app_state(sync: Option<&Node>) -> Node {
         .build()
 }
 
-/// There is no media yet; the host lets clients finish their login.
-fn media_connection() -> Node {
-    let host =
-        NodeBuilder::new("host").attr("hostname", "media.sandbox.invalid").attr("type", "primary").build();
-    NodeBuilder::new("media_conn")
-        .attr("auth", "sandbox")
-        .attr("ttl", "300")
-        .attr("auth_ttl", "21600")
-        .attr("max_buckets", "12")
-        .children([host])
-        .build()
+fn media_connection(turn: &Turn<'_>, connection: ConnectionId, from: Address) -> Result<Node, Failure> {
+    let own = phones::by_id(turn, from.phone)?.ok_or_else(|| Failure::protocol("no such phone"))?;
+    media::connection(turn, connection, own.network)
 }
 
 /// Each privacy token that the client issues is confirmed with the time from which it counts, else it issues

@@ -4,6 +4,7 @@ mod control;
 mod durability;
 mod faults;
 mod groups;
+mod media;
 mod messages;
 mod pairing;
 mod support;
