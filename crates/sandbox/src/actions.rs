@@ -6,12 +6,12 @@ use waproto::whatsapp as wa;
 use waproto::whatsapp::message::protocol_message::Type;
 
 use crate::error::{Failure, Refusal};
-use crate::limits;
 use crate::outgoing::Route;
 use crate::store::Query;
 use crate::turn::Turn;
+use crate::{content, limits};
 
-/// What a phone sends to one person. A `target` is the WhatsApp id of a message of the same chat.
+/// What a phone sends. A `target` is the WhatsApp id of a message of the same chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Content {
@@ -75,12 +75,21 @@ impl Content {
     }
 }
 
-/// The message that carries it.
+/// The message that carries it into a group.
+pub(crate) fn for_group(content: &Content) -> Result<wa::Message, Failure> {
+    match content {
+        Content::Text { text, target: None } => Ok(content::text(text)),
+        _ => {
+            let detail = "into a group a phone sends files, and texts that answer no message";
+            Err(Refusal::new(422, "not_supported", detail).at("/type").into())
+        },
+    }
+}
+
+/// The message that carries it to one person.
 pub(crate) fn compose(turn: &Turn<'_>, route: Route<'_>, content: &Content) -> Result<wa::Message, Failure> {
     match content {
-        Content::Text { text, target: None } => {
-            Ok(wa::Message { conversation: Some(text.clone()), ..Default::default() })
-        },
+        Content::Text { text, target: None } => Ok(content::text(text)),
         Content::Text { text, target: Some(target) } => {
             let found = find(turn, route, target)?;
             let context = wa::ContextInfo {
@@ -187,15 +196,9 @@ fn find(turn: &Turn<'_>, route: Route<'_>, id: &str) -> Result<Found, Failure> {
     }
 }
 
-/// How the stanza of a message names its kind, and what it does to an earlier one (1: edits it, 7: its author takes
-/// it back), as both clients send it.
-pub(crate) fn stanza_marks(message: &wa::Message) -> (&'static str, Option<&'static str>) {
-    if message.reaction_message.is_set() {
-        return ("reaction", None);
-    }
-    match message.protocol_message.as_option().map(|protocol| protocol.edited_message.is_set()) {
-        Some(true) => ("text", Some("1")),
-        Some(false) => ("text", Some("7")),
-        None => ("text", None),
-    }
+/// What a message does to an earlier one, as the stanza says it (1: edits it, 7: its author takes it back), as both
+/// clients send it.
+pub(crate) fn edit_mark(message: &wa::Message) -> Option<&'static str> {
+    let edited = message.protocol_message.as_option()?.edited_message.is_set();
+    Some(if edited { "1" } else { "7" })
 }

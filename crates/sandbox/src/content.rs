@@ -2,6 +2,22 @@
 
 use waproto::whatsapp::Message;
 
+/// A message with a text and nothing else.
+pub(crate) fn text(text: &str) -> Message {
+    Message { conversation: Some(text.to_owned()), ..Default::default() }
+}
+
+/// The attribute `type` of the stanza that carries the message.
+pub(crate) fn stanza_type(message: &Message) -> &'static str {
+    match describe(message).0 {
+        "image" | "video" | "document" | "audio" | "voice" | "sticker" | "location" | "contact" => "media",
+        "reaction" => "reaction",
+        "poll" | "poll_vote" => "poll",
+        "event" => "event",
+        _ => "text",
+    }
+}
+
 /// The kind, and the text or caption.
 pub(crate) fn describe(message: &Message) -> (&'static str, Option<String>) {
     let message = inner(message);
@@ -77,7 +93,7 @@ pub(crate) fn target(message: &Message) -> Option<String> {
 }
 
 /// Out of the envelopes for own devices, disappearing and view-once messages.
-fn inner(message: &Message) -> &Message {
+pub(crate) fn inner(message: &Message) -> &Message {
     let wrapped = message
         .device_sent_message
         .as_option()

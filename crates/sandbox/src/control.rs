@@ -17,6 +17,8 @@ use crate::actions::Content;
 use crate::engine::Engine;
 use crate::error::Refusal;
 use crate::faults::FaultRequest;
+use crate::groups;
+use crate::media::{Kind as MediaKind, NewMedia};
 use crate::network::{BehaviourChange, Network, Page, PageRequest};
 use crate::phone_handle::PhoneHandle;
 
@@ -31,6 +33,7 @@ pub(crate) fn routes(engine: Engine, verifier: Verifier) -> Router {
         .route("/internal/networks/{account}/phones/{number}/behaviour", get(behaviour).put(change_behaviour))
         .route("/internal/networks/{account}/faults", post(inject).get(faults).delete(clear_faults))
         .route("/internal/networks/{account}/ledger", get(ledger))
+        .merge(groups::routes())
         .route_layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .route_layer(from_fn_with_state(verifier, require_signature))
         .with_state(engine)
@@ -43,10 +46,11 @@ impl IntoResponse for Refusal {
     }
 }
 
-type Answer<T> = Result<T, Refusal>;
+/// What a handler gives.
+pub(crate) type Answer<T> = Result<T, Refusal>;
 
 /// A JSON body, with our own form of error.
-struct Body<T>(T);
+pub(crate) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
@@ -65,7 +69,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 }
 
 /// A query string, with our own form of error.
-struct Params<T>(T);
+pub(crate) struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Refusal;
@@ -78,7 +82,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 }
 
 /// The header `Idempotency-Key`, where there is one.
-struct Key(Option<String>);
+pub(crate) struct Key(pub Option<String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Key {
     type Rejection = Refusal;
@@ -92,7 +96,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
 }
 
 /// An answer that may be the repetition of an earlier one.
-fn repeatable(status: StatusCode, body: impl Serialize, repeated: bool) -> Response {
+pub(crate) fn repeatable(status: StatusCode, body: impl Serialize, repeated: bool) -> Response {
     let mut response = (status, Json(body)).into_response();
     if repeated {
         response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
@@ -104,7 +108,8 @@ fn network(engine: Engine, account: String) -> Network {
     Network::new(engine, account)
 }
 
-fn phone(engine: Engine, account: String, number: &str) -> Answer<PhoneHandle> {
+/// The phone of a path.
+pub(crate) fn phone(engine: Engine, account: String, number: &str) -> Answer<PhoneHandle> {
     network(engine, account).phone(number)
 }
 
@@ -176,25 +181,46 @@ struct MessageIn {
     r#type: String,
     text: Option<String>,
     target: Option<String>,
+    media: Option<MediaIn>,
+    caption: Option<String>,
+    filename: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MediaIn {
+    /// Base64.
+    data: String,
+    mime_type: Option<String>,
 }
 
 impl MessageIn {
-    fn content(self) -> Answer<(String, Content)> {
+    fn content(self) -> Answer<Content> {
         let text = self.text.ok_or_else(|| Refusal::field("/text", "this type of message has a text"));
         let target = self.target.clone();
         let needed =
             target.ok_or_else(|| Refusal::field("/target", "this type of message is about another one"));
-        let content = match self.r#type.as_str() {
+        Ok(match self.r#type.as_str() {
             "text" => Content::Text { text: text?, target: self.target },
             "reaction" => Content::Reaction { text: text?, target: needed? },
             "edit" => Content::Edit { text: text?, target: needed? },
             "delete" => Content::Delete { target: needed? },
             _ => {
-                let sent = "in this build phones send text, reaction, edit and delete";
+                let sent = "phones send text, reaction, edit, delete, image, video, audio, voice, document and sticker";
                 return Err(Refusal::new(422, "not_supported", sent).at("/type"));
             },
-        };
-        Ok((self.to, content))
+        })
+    }
+
+    fn media(self, kind: MediaKind) -> Answer<NewMedia> {
+        use base64::Engine as _;
+        let media =
+            self.media.ok_or_else(|| Refusal::field("/media", "a message of this type has a file"))?;
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(media.data)
+            .map_err(|_| Refusal::field("/media/data", "not base64"))?;
+        let (mime_type, caption, filename) = (media.mime_type, self.caption, self.filename);
+        Ok(NewMedia { kind, bytes, mime_type, caption, filename })
     }
 }
 
@@ -204,8 +230,12 @@ async fn send_message(
     Key(key): Key,
     Body(body): Body<MessageIn>,
 ) -> Answer<Response> {
-    let (to, content) = body.content()?;
-    let (sent, repeated) = phone(engine, account, &number)?.send_once(&to, content, key.as_deref()).await?;
+    let phone = phone(engine, account, &number)?;
+    let to = body.to.clone();
+    let (sent, repeated) = match MediaKind::parse(&body.r#type) {
+        Some(kind) => phone.send_media_once(&to, body.media(kind)?, key.as_deref()).await?,
+        None => phone.send_once(&to, body.content()?, key.as_deref()).await?,
+    };
     Ok(repeatable(StatusCode::ACCEPTED, sent, repeated))
 }
 

@@ -10,7 +10,7 @@ use crate::live::{Address, Registration};
 use crate::phones::{Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{deliver, limits, stanza};
+use crate::{deliver, groups, limits, stanza};
 
 /// One linked device.
 pub(crate) struct Device {
@@ -77,6 +77,7 @@ pub(crate) fn remove(turn: &mut Turn<'_>, address: Address) -> Result<(), Failur
     ] {
         turn.db.run(sql, (address.phone, address.device))?;
     }
+    groups::forget_device(turn, address)?;
     turn.live.queued.remove(&address);
     if let Some(&connection) = turn.live.by_address.get(&address) {
         turn.send(connection, stanza::conflict("device_removed"));

@@ -9,7 +9,7 @@ use crate::error::{Failure, Refusal};
 use crate::live::{Address, ConnectionId};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{devices, limits, phones, signal, stanza};
+use crate::{devices, limits, media, phones, signal, stanza};
 
 /// A fault as it is asked for.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -43,7 +43,7 @@ const LASTING: [&str; 6] =
     ["refuse_connections", "client_outdated", "restrict", "duplicate", "lose_ack", "corrupt"];
 /// Those of them that strike what passes, not who connects.
 const OF_STANZAS: [&str; 3] = ["duplicate", "lose_ack", "corrupt"];
-const AT_ONCE: [&str; 3] = ["drop_connections", "log_out", "replace"];
+const AT_ONCE: [&str; 4] = ["drop_connections", "log_out", "replace", "media_gone"];
 
 /// Does a fault, or puts it in force.
 pub(crate) fn inject(turn: &mut Turn<'_>, network: i64, request: &FaultRequest) -> Result<(), Failure> {
@@ -93,6 +93,9 @@ pub(crate) fn inject(turn: &mut Turn<'_>, network: i64, request: &FaultRequest) 
 }
 
 fn at_once(turn: &mut Turn<'_>, network: i64, phone: Option<i64>, kind: &str) -> Result<(), Failure> {
+    if kind == "media_gone" {
+        return media::lose(turn, network);
+    }
     if kind == "log_out" {
         let linked = turn.db.all("SELECT device.phone, device.id FROM device JOIN phone ON phone.id = device.phone WHERE phone.network = ?", [network], |row| {
             Ok(Address { phone: row.get(0)?, device: row.get(1)? })

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::clock::rfc3339;
 use crate::error::Failure;
 use crate::limits;
+use crate::media::{MediaInfo, Reference};
 use crate::phones::Phone;
 use crate::store::Query;
 use crate::turn::Turn;
@@ -16,7 +17,7 @@ pub struct InboxEntry {
     pub whatsapp_id: String,
     /// `+E.164` of the person who wrote it.
     pub from: String,
-    /// `+E.164` of the other party.
+    /// `+E.164` of the other party, or the address of the group.
     pub chat: String,
     /// `text`, `image`, `reaction`, … as in the public API.
     pub r#type: String,
@@ -24,6 +25,9 @@ pub struct InboxEntry {
     pub text: Option<String>,
     /// The id of the message that it is about: answered, reacted to, edited or deleted.
     pub target: Option<String>,
+    /// The file, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaInfo>,
     /// RFC 3339.
     pub received_at: String,
     /// How often the phone was handed this id.
@@ -38,12 +42,13 @@ pub(crate) fn has(turn: &Turn<'_>, phone: i64, sender: i64, whatsapp_id: &str) -
     )? > 0)
 }
 
-/// What a message says.
+/// What is in a message.
 #[derive(Clone, Copy)]
-pub(crate) struct Said<'a> {
+pub(crate) struct Content<'a> {
     pub kind: &'a str,
     pub text: Option<&'a str>,
     pub target: Option<&'a str>,
+    pub media: Option<&'a Reference>,
 }
 
 /// Puts a message into the inbox, or counts another copy of it. `true` when it is new.
@@ -51,8 +56,9 @@ pub(crate) fn put(
     turn: &Turn<'_>,
     phone: &Phone,
     sender: &Phone,
+    group: Option<i64>,
     whatsapp_id: &str,
-    said: Said<'_>,
+    content: Content<'_>,
 ) -> Result<bool, Failure> {
     let again = turn.db.run(
         "UPDATE inbox SET copies = copies + 1 WHERE phone = ? AND sender = ? AND whatsapp_id = ?",
@@ -61,9 +67,10 @@ pub(crate) fn put(
     if again > 0 {
         return Ok(false);
     }
+    let media = content.media.map(serde_json::to_string).transpose().map_err(Failure::protocol)?;
     turn.db.run(
-        "INSERT INTO inbox (phone, sender, whatsapp_id, type, text, target, received_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (phone.id, sender.id, whatsapp_id, said.kind, said.text, said.target, turn.now),
+        "INSERT INTO inbox (phone, sender, group_chat, whatsapp_id, type, text, target, media, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (phone.id, sender.id, group, whatsapp_id, content.kind, content.text, content.target, media, turn.now),
     )?;
     // Sequence numbers are shared by all phones, so this is a bound on the whole table too.
     turn.db.run("DELETE FROM inbox WHERE seq = ?", [turn.db.last_insert_rowid() - limits::INBOX])?;
@@ -77,18 +84,22 @@ pub(crate) fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<(i64, InboxEntry)>, Failure> {
-    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, target, received_at, copies FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
+    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, received_at, copies, (SELECT user || '@g.us' FROM group_chat WHERE id = inbox.group_chat), media, target FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
     Ok(turn.db.all(sql, (phone, after, limit), |row| {
         let from: String = row.get(2)?;
         let entry = InboxEntry {
             whatsapp_id: row.get(1)?,
-            chat: from.clone(),
+            chat: row.get::<_, Option<String>>(7)?.unwrap_or_else(|| from.clone()),
             from,
             r#type: row.get(3)?,
             text: row.get(4)?,
-            target: row.get(5)?,
-            received_at: rfc3339(row.get(6)?),
-            copies: row.get(7)?,
+            target: row.get(9)?,
+            media: row
+                .get::<_, Option<String>>(8)?
+                .and_then(|media| serde_json::from_str::<Reference>(&media).ok())
+                .map(|media| media.info()),
+            received_at: rfc3339(row.get(5)?),
+            copies: row.get(6)?,
         };
         Ok((row.get(0)?, entry))
     })?)

@@ -2,11 +2,12 @@
 
 use buffa::Message as _;
 use wacore::messages::MessageUtils;
-use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{JidExt as _, Node};
 use waproto::whatsapp as wa;
 
 use crate::error::Failure;
+use crate::groups::{self, Group};
 use crate::live::Address;
 use crate::phones::{self, Form, Phone, Reply};
 use crate::schedule::{self, Action};
@@ -14,7 +15,7 @@ use crate::signal::Opened;
 use crate::stanza::{self, Read};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{content, deliver, inbox, ledger, limits, outgoing, retry, signal};
+use crate::{content, deliver, inbox, ledger, limits, media, outgoing, retry, signal};
 
 /// Brings a message to the phone, or keeps it at the network while the phone is offline.
 pub(crate) fn to_phone(turn: &mut Turn<'_>, phone: &Phone, stanza: &Node) -> Result<(), Failure> {
@@ -39,6 +40,9 @@ pub(crate) fn catch_up(turn: &mut Turn<'_>, phone: &Phone) -> Result<(), Failure
 
 fn receive(turn: &mut Turn<'_>, phone: &Phone, stanza: &Node) -> Result<(), Failure> {
     let from = stanza.jid("from").ok_or_else(|| Failure::protocol("a message without a sender"))?;
+    if from.is_group() {
+        return groups::receive(turn, phone, stanza);
+    }
     let id = stanza.id()?;
     let Some(sender) = phones::by_jid(turn, phone.network, &from)? else { return Ok(()) };
     let origin = Origin {
@@ -46,6 +50,7 @@ fn receive(turn: &mut Turn<'_>, phone: &Phone, stanza: &Node) -> Result<(), Fail
         form: Form::of(&from),
         sender: &sender,
         id: &id,
+        group: None,
     };
     let opened = match (stanza.child_bytes("plaintext"), stanza.child("enc")) {
         (Some(plain), _) => Opened::Plain(plain.to_vec()),
@@ -83,6 +88,8 @@ pub(crate) struct Origin<'a> {
     pub form: Form,
     pub sender: &'a Phone,
     pub id: &'a str,
+    /// The group in which it was written.
+    pub group: Option<&'a Group>,
 }
 
 fn decode(bytes: &[u8], unpadded: bool) -> Result<wa::Message, Failure> {
@@ -96,24 +103,21 @@ fn decode(bytes: &[u8], unpadded: bool) -> Result<wa::Message, Failure> {
 
 /// What the owner wrote on a companion: the phone tells that device that it arrived. For some clients this
 /// is the only sign that the network took their message.
-fn confirm_own(
+pub(crate) fn confirm_own(
     turn: &mut Turn<'_>,
     phone: &Phone,
     origin: &Origin<'_>,
     stanza: &Node,
 ) -> Result<(), Failure> {
-    let mut receipt = NodeBuilder::new("receipt")
-        .attr("from", phone.jid(origin.form))
-        .attr("id", origin.id)
-        .attr("type", "sender")
-        .attr("t", stanza::seconds(turn.now));
+    let mut receipt = receipt(turn, phone, origin.group, origin.id, origin.form, "sender");
     if let Some(chat) = stanza.jid("recipient") {
         receipt = receipt.attr("recipient", chat);
     }
     deliver::to_companion(turn, origin.address, receipt.build())
 }
 
-fn keep(
+/// Keeps what the phone decrypted, says so, and does what its behaviour tells.
+pub(crate) fn keep(
     turn: &mut Turn<'_>,
     phone: &Phone,
     origin: &Origin<'_>,
@@ -123,11 +127,17 @@ fn keep(
     let (kind, text) = message.map_or(("unknown", None), content::describe);
     let key = ledger::Key { sender: origin.sender.id, recipient: phone.id, whatsapp_id: origin.id };
     let target = message.and_then(content::target);
-    let said = inbox::Said { kind, text: text.as_deref(), target: target.as_deref() };
-    let new = inbox::put(turn, phone, origin.sender, origin.id, said)?;
+    let group = origin.group.map(|group| group.id);
+    let media = match message {
+        Some(message) => media::receive(turn, message)?,
+        None => None,
+    };
+    let content =
+        inbox::Content { kind, text: text.as_deref(), target: target.as_deref(), media: media.as_ref() };
+    let new = inbox::put(turn, phone, origin.sender, group, origin.id, content)?;
     ledger::copied(turn, key)?;
     // Also for a copy: whoever sent it again may not have seen the first receipt.
-    report(turn, phone, origin.sender, origin.id, origin.form, "")?;
+    report(turn, phone, origin.sender, origin.group, origin.id, origin.form, "")?;
     // Nobody answers a reaction, or a correction of what was answered already.
     let text = text.filter(|_| !["reaction", "edit"].contains(&kind));
     if new { react(turn, phone, origin, text, automatic) } else { Ok(()) }
@@ -138,19 +148,30 @@ pub(crate) fn report(
     turn: &mut Turn<'_>,
     phone: &Phone,
     sender: &Phone,
+    group: Option<&Group>,
     id: &str,
     form: Form,
     kind: &str,
 ) -> Result<(), Failure> {
     ledger::reported(turn, ledger::Key { sender: sender.id, recipient: phone.id, whatsapp_id: id }, 0, kind)?;
-    let mut receipt = NodeBuilder::new("receipt")
-        .attr("from", phone.jid(form))
-        .attr("id", id)
-        .attr("t", stanza::seconds(turn.now));
-    if !kind.is_empty() {
-        receipt = receipt.attr("type", kind.to_owned());
-    }
-    deliver::to_companions(turn, sender.id, None, &receipt.build())
+    let receipt = receipt(turn, phone, group, id, form, kind).build();
+    deliver::to_companions(turn, sender.id, None, &receipt)
+}
+
+fn receipt(
+    turn: &Turn<'_>,
+    phone: &Phone,
+    group: Option<&Group>,
+    id: &str,
+    form: Form,
+    kind: &str,
+) -> NodeBuilder {
+    let receipt = match group {
+        Some(group) => groups::receipt_of(group, phone, 0, id),
+        None => NodeBuilder::new("receipt").attr("from", phone.jid(form)).attr("id", id),
+    };
+    let receipt = receipt.attr("t", stanza::seconds(turn.now));
+    if kind.is_empty() { receipt } else { receipt.attr("type", kind.to_owned()) }
 }
 
 fn react(
@@ -166,7 +187,12 @@ fn react(
             turn,
             phone,
             after,
-            &Action::Read { sender: origin.sender.id, whatsapp_id: origin.id.to_owned(), form: origin.form },
+            &Action::Read {
+                sender: origin.sender.id,
+                whatsapp_id: origin.id.to_owned(),
+                form: origin.form,
+                group: origin.group.map(|group| group.id),
+            },
         )?;
     }
     // An automatic answer is never answered automatically, or two such phones would never stop.
@@ -177,8 +203,13 @@ fn react(
         (Some(Reply::Text(answer)), Some(_)) => answer.clone(),
     };
     if behaviour.typing_ms > 0 {
-        outgoing::typing(turn, phone, origin.sender, origin.form)?;
+        match origin.group {
+            Some(group) => groups::typing(turn, phone, group)?,
+            None => outgoing::typing(turn, phone, origin.sender, origin.form)?,
+        }
     }
     let after = behaviour.typing_ms + behaviour.read_after_ms.unwrap_or(0);
-    schedule::at(turn, phone, after, &Action::Reply { to: origin.sender.id, text: answer, form: origin.form })
+    let group = origin.group.map(|group| group.id);
+    let reply = Action::Reply { to: origin.sender.id, text: answer, form: origin.form, group };
+    schedule::at(turn, phone, after, &reply)
 }

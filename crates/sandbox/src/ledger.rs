@@ -14,8 +14,11 @@ pub struct LedgerEntry {
     pub whatsapp_id: String,
     /// `+E.164`.
     pub from: String,
-    /// `+E.164`.
+    /// `+E.164`. A message to a group has an entry for each member.
     pub to: String,
+    /// The group's address, if it was written in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// How often the network accepted it. What a recipient asked for again does not count.
     pub accepted: i64,
     /// How many devices of the recipient, its phone included, reported it as delivered.
@@ -36,9 +39,19 @@ pub(crate) struct Key<'a> {
 
 /// The network took a message.
 pub(crate) fn accepted(turn: &Turn<'_>, network: i64, key: Key<'_>) -> Result<(), Failure> {
+    accepted_in(turn, network, None, key)
+}
+
+/// The network took a message, in a group where there is one.
+pub(crate) fn accepted_in(
+    turn: &Turn<'_>,
+    network: i64,
+    group: Option<i64>,
+    key: Key<'_>,
+) -> Result<(), Failure> {
     let seq = turn.db.number(
-        "INSERT INTO ledger (network, sender, recipient, whatsapp_id, accepted) VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET accepted = accepted + 1 RETURNING seq",
-        (network, key.sender, key.recipient, key.whatsapp_id),
+        "INSERT INTO ledger (network, sender, recipient, whatsapp_id, group_chat, accepted) VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET accepted = accepted + 1 RETURNING seq",
+        (network, key.sender, key.recipient, key.whatsapp_id, group),
     )?;
     // Sequence numbers are shared by all networks, so this is a bound on the whole table too.
     if let Some(oldest) = seq.checked_sub(limits::LEDGER).filter(|oldest| *oldest > 0) {
@@ -92,7 +105,7 @@ pub(crate) fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<(i64, LedgerEntry)>, Failure> {
-    let sql = "SELECT seq, whatsapp_id, (SELECT '+' || number FROM phone WHERE id = sender), (SELECT '+' || number FROM phone WHERE id = recipient), accepted, delivered, read, copies \
+    let sql = "SELECT seq, whatsapp_id, (SELECT '+' || number FROM phone WHERE id = sender), (SELECT '+' || number FROM phone WHERE id = recipient), accepted, delivered, read, copies, (SELECT user || '@g.us' FROM group_chat WHERE id = ledger.group_chat) \
                FROM ledger WHERE network = ? AND seq > ? ORDER BY seq LIMIT ?";
     Ok(turn.db.all(sql, (network, after, limit), |row| {
         let entry = LedgerEntry {
@@ -103,6 +116,7 @@ pub(crate) fn page(
             delivered: row.get(5)?,
             read: row.get(6)?,
             copies: row.get(7)?,
+            group: row.get(8)?,
         };
         Ok((row.get(0)?, entry))
     })?)

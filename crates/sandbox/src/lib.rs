@@ -7,7 +7,7 @@
 //! One thread, the engine, owns one SQLite file and does everything in turns; what it says goes out after
 //! the commit. So what a client, a phone or a test has seen survives a killed process.
 //!
-//! What it does not do yet: groups, media, app-state patches, presence to others.
+//! What it does not do yet: app-state patches, presence to others.
 
 mod actions;
 mod clock;
@@ -19,6 +19,7 @@ mod devices;
 mod engine;
 mod error;
 mod faults;
+mod groups;
 mod handshake;
 mod idempotency;
 mod identity;
@@ -29,6 +30,7 @@ mod ledger;
 pub mod limits;
 mod live;
 mod login;
+mod media;
 mod message;
 mod network;
 mod outgoing;
@@ -55,8 +57,10 @@ pub use actions::Content;
 pub use clock::{Clock, ManualClock, SeedSource};
 pub use error::{OpenError, Refusal};
 pub use faults::{Fault, FaultRequest};
+pub use groups::{GroupChange, GroupInfo, MemberChange, MemberInfo, NewGroup};
 pub use inbox::InboxEntry;
 pub use ledger::LedgerEntry;
+pub use media::{Kind as MediaKind, MediaInfo, NewMedia};
 pub use network::{BehaviourChange, Network, NetworkInfo, Page, PageRequest, PhoneInfo, SentMessage};
 pub use phone_handle::PhoneHandle;
 pub use phones::{Behaviour, Reply};
@@ -113,11 +117,12 @@ impl Sandbox {
         Ok(Self { engine })
     }
 
-    /// Two things under one router: the WebSocket at `/{token}/ws/chat`, and the signed control API under
-    /// `/internal/networks`.
+    /// Three things under one router: the WebSocket at `/{token}/ws/chat`, media under `/mms` and `/o1/v`, and
+    /// the signed control API under `/internal/networks`.
     pub fn router(&self, verifier: Verifier) -> Router {
         Router::new()
             .route("/{token}/ws/chat", get(socket::upgrade))
+            .merge(media::routes())
             .with_state(self.engine.clone())
             .merge(control::routes(self.engine.clone(), verifier))
     }

@@ -6,6 +6,26 @@ pub const NETWORKS: i64 = 100_000;
 pub const PHONES: i64 = 10_000;
 /// Companion devices of one phone, as WhatsApp has it.
 pub const COMPANIONS: i64 = 4;
+/// Bytes of one encrypted file.
+pub const MEDIA_BYTES: usize = 100 * 1024 * 1024;
+/// Bytes of all files of one network; the oldest go.
+pub const MEDIA_TOTAL_BYTES: i64 = 1024 * 1024 * 1024;
+/// Milliseconds for which a file can be fetched, as WhatsApp has it: 30 days.
+pub const MEDIA_KEPT_MS: i64 = 30 * 86_400_000;
+/// Characters of a document's file name.
+pub const FILE_NAME_CHARS: usize = 255;
+/// Characters of a MIME type.
+pub const MIME_TYPE_CHARS: usize = 100;
+/// Characters of the host by which a client reached us.
+pub const HOST_CHARS: usize = 255;
+/// Groups of one network.
+pub const GROUPS: i64 = 10_000;
+/// Members of one group, as WhatsApp has it.
+pub const GROUP_MEMBERS: usize = 1_024;
+/// Characters of a group's subject, as WhatsApp has it.
+pub const SUBJECT_CHARS: usize = 100;
+/// Characters of a group's description, as WhatsApp has it.
+pub const DESCRIPTION_CHARS: usize = 2_048;
 /// Characters of one text.
 pub const TEXT_CHARS: usize = 65_536;
 /// Characters of a reaction: an emoji may be made of several.

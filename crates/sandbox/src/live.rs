@@ -49,6 +49,8 @@ impl Writer {
 pub(crate) struct Socket {
     pub network: i64,
     pub writer: Writer,
+    /// By which name the client reached us.
+    pub host: String,
     /// Since login.
     pub address: Option<Address>,
     /// Since the client asked for its queue; until then everything waits there.

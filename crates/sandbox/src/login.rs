@@ -41,6 +41,7 @@ pub(crate) fn open(
     turn: &mut Turn<'_>,
     network: i64,
     writer: Writer,
+    host: String,
     payload: &wa::ClientPayload,
     noise_key: Vec<u8>,
 ) -> Result<ConnectionId, Failure> {
@@ -51,6 +52,7 @@ pub(crate) fn open(
         Socket {
             network,
             writer,
+            host,
             address: None,
             active: false,
             refs: Vec::new(),

@@ -13,7 +13,7 @@ use crate::live::{Address, ConnectionId};
 use crate::phones::{self, Form, Phone};
 use crate::stanza::{self, Read};
 use crate::turn::Turn;
-use crate::{deliver, faults, incoming, limits};
+use crate::{deliver, faults, groups, incoming, limits};
 
 /// `<message>` from a client.
 pub(crate) fn accept(
@@ -25,7 +25,10 @@ pub(crate) fn accept(
     let id = node.id()?;
     let to = node.jid("to").ok_or_else(|| Failure::protocol("a message without an address"))?;
     let Some(sender) = phones::by_id(turn, from.phone)? else { return Ok(()) };
-    let recipient = if to.is_group() { None } else { phones::by_jid(turn, sender.network, &to)? };
+    if to.is_group() {
+        return groups::accept_message(turn, connection, from, &sender, &to, node);
+    }
+    let recipient = phones::by_jid(turn, sender.network, &to)?;
     let Some(recipient) = recipient else {
         turn.send(connection, acknowledgement(turn.now, &id, &to, Some(404)));
         return Ok(());
@@ -145,7 +148,8 @@ pub(crate) fn to_own_device(stanza: NodeBuilder, recipient: &Phone, form: Form) 
     }
 }
 
-fn acknowledgement(now: i64, id: &str, from: &Jid, error: Option<u16>) -> Node {
+/// The network's `<ack>`.
+pub(crate) fn acknowledgement(now: i64, id: &str, from: &Jid, error: Option<u16>) -> Node {
     let ack = NodeBuilder::new("ack")
         .attr("class", "message")
         .attr("id", id)

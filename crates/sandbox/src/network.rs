@@ -62,11 +62,11 @@ pub struct SentMessage {
     pub whatsapp_id: String,
     /// `+E.164`.
     pub from: String,
-    /// `+E.164`.
+    /// `+E.164`, or the address of a group.
     pub to: String,
-    /// `text`, `reaction`, `edit` or `delete`.
+    /// `text`, `reaction`, `edit`, `delete`, or the kind of a file.
     pub r#type: String,
-    /// The text; empty for a deletion.
+    /// The text, or the caption; empty where there is none.
     pub text: String,
     /// RFC 3339.
     pub created_at: String,

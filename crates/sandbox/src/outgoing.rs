@@ -13,7 +13,7 @@ use crate::message::to_own_device;
 use crate::phones::{Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{actions, deliver, devices, faults, incoming, ledger, limits, signal, stanza};
+use crate::{actions, content, deliver, devices, faults, incoming, ledger, limits, signal, stanza};
 
 /// Who writes to whom, addressed how, and whether by itself.
 #[derive(Clone, Copy)]
@@ -30,12 +30,7 @@ pub(crate) fn message_id(turn: &mut Turn<'_>, network: i64) -> Result<String, Fa
     Ok(std::iter::once("AC".to_owned()).chain(random.iter().map(|byte| format!("{byte:02X}"))).collect())
 }
 
-/// Sends a text, gives its id.
-pub(crate) fn send_text(turn: &mut Turn<'_>, route: Route<'_>, text: &str) -> Result<String, Failure> {
-    send(turn, route, &wa::Message { conversation: Some(text.to_owned()), ..Default::default() })
-}
-
-/// Sends whatever message, gives its id.
+/// Sends a message, gives its id.
 pub(crate) fn send(turn: &mut Turn<'_>, route: Route<'_>, message: &wa::Message) -> Result<String, Failure> {
     let id = message_id(turn, route.from.network)?;
     ledger::accepted(
@@ -43,7 +38,7 @@ pub(crate) fn send(turn: &mut Turn<'_>, route: Route<'_>, message: &wa::Message)
         route.from.network,
         ledger::Key { sender: route.from.id, recipient: route.to.id, whatsapp_id: &id },
     )?;
-    remember(turn, route, &id, message)?;
+    remember(turn, route.from.id, route.to.id, None, &id, message)?;
     let to_self = route.from.id == route.to.id;
     if !to_self {
         for device in devices::companions(turn, route.to.id)? {
@@ -101,13 +96,12 @@ pub(crate) fn copy(
 }
 
 fn envelope(turn: &Turn<'_>, route: Route<'_>, id: &str, message: &wa::Message) -> NodeBuilder {
-    let (kind, edit) = actions::stanza_marks(message);
     let stanza = NodeBuilder::new("message")
         .attr("from", route.from.jid(route.form))
         .attr("id", id)
         .attr("t", stanza::seconds(turn.now))
-        .attr("type", kind);
-    let stanza = match edit {
+        .attr("type", content::stanza_type(message));
+    let stanza = match actions::edit_mark(message) {
         Some(edit) => stanza.attr("edit", edit),
         None => stanza,
     };
@@ -148,15 +142,22 @@ pub(crate) fn encrypted(
 }
 
 /// Keeps the content, for devices that ask again.
-fn remember(turn: &Turn<'_>, route: Route<'_>, id: &str, message: &wa::Message) -> Result<(), Failure> {
+pub(crate) fn remember(
+    turn: &Turn<'_>,
+    from: i64,
+    to: i64,
+    group: Option<i64>,
+    id: &str,
+    message: &wa::Message,
+) -> Result<(), Failure> {
     turn.db.run(
-        "INSERT OR REPLACE INTO sent (phone, recipient, whatsapp_id, content) VALUES (?, ?, ?, ?)",
-        (route.from.id, route.to.id, id, message.encode_to_vec()),
+        "INSERT OR REPLACE INTO sent (phone, recipient, group_chat, whatsapp_id, content) VALUES (?, ?, ?, ?, ?)",
+        (from, to, group, id, message.encode_to_vec()),
     )?;
     let bound = "DELETE FROM sent WHERE phone = ? AND seq <= (SELECT seq FROM sent WHERE phone = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)";
     if turn.db.last_insert_rowid() % 64 == 0 {
         // Counting is linear, so not at every message.
-        turn.db.run(bound, (route.from.id, route.from.id, limits::SENT))?;
+        turn.db.run(bound, (from, from, limits::SENT))?;
     }
     Ok(())
 }

@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use wacore_binary::Jid;
+use waproto::whatsapp as wa;
 
 use crate::actions::Content;
 use crate::clock::rfc3339;
 use crate::error::{Failure, Refusal};
 use crate::idempotency::{self, Once};
 use crate::inbox::InboxEntry;
+use crate::media::NewMedia;
 use crate::network::{BehaviourChange, Network, Page, PageRequest, SentMessage, paged};
 use crate::phones::{self, Behaviour, Form, Phone, Reply};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{actions, code_pairing, inbox, incoming, limits, outgoing, pairing};
+use crate::{actions, code_pairing, groups, inbox, incoming, limits, outgoing, pairing};
 
 /// A client answers a code in a moment, or never.
 const CODE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,7 +33,11 @@ impl PhoneHandle {
         Self { network, number }
     }
 
-    async fn call<T: Send + 'static>(
+    pub(crate) fn number(&self) -> &str {
+        &self.number
+    }
+
+    pub(crate) async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Turn<'_>, Phone) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Refusal> {
@@ -67,10 +74,10 @@ impl PhoneHandle {
         tokio::time::timeout(CODE_TIMEOUT, outcome).await.map_err(|_| expired())?.map_err(|_| expired())?
     }
 
-    /// Sends a text to another phone of the network.
+    /// Sends a text to another phone of the network, or into a group.
     ///
     /// # Errors
-    /// `phone_not_found`, or an invalid field.
+    /// `phone_not_found`, `group_not_found`, `forbidden`, or an invalid field.
     pub async fn send_text(&self, to: &str, text: &str) -> Result<SentMessage, Refusal> {
         self.send(to, Content::Text { text: text.to_owned(), target: None }).await
     }
@@ -100,16 +107,54 @@ impl PhoneHandle {
         let once = key.map(|key| Once::new(route, key, &(&to, &content))).transpose()?;
         self.call(move |turn, phone| {
             idempotency::once(turn, phone.network, once.as_ref(), |turn| {
-                let recipient = to.find(turn, phone.network)?;
-                let route = outgoing::Route { from: &phone, to: &recipient, form: to.form, automatic: false };
-                let message = actions::compose(turn, route, &content)?;
-                let whatsapp_id = outgoing::send(turn, route, &message)?;
+                let (whatsapp_id, to) = to.send(turn, &phone, |turn, route| match route {
+                    Some(route) => actions::compose(turn, route, &content),
+                    None => actions::for_group(&content),
+                })?;
                 Ok(SentMessage {
                     whatsapp_id,
                     from: phone.e164(),
-                    to: recipient.e164(),
+                    to,
                     r#type: content.kind().to_owned(),
                     text: content.text().to_owned(),
+                    created_at: rfc3339(turn.now),
+                })
+            })
+        })
+        .await
+    }
+
+    /// Sends a file to another phone of the network, or into a group.
+    ///
+    /// # Errors
+    /// `phone_not_found`, `group_not_found`, `forbidden`, or an invalid field.
+    pub async fn send_media(&self, to: &str, media: NewMedia) -> Result<SentMessage, Refusal> {
+        self.send_media_once(to, media, None).await.map(|(sent, _)| sent)
+    }
+
+    /// The same, at most once for each idempotency key: `true` when this repeats an earlier answer.
+    ///
+    /// # Errors
+    /// The same, and `idempotency_conflict`.
+    pub async fn send_media_once(
+        &self,
+        to: &str,
+        media: NewMedia,
+        key: Option<&str>,
+    ) -> Result<(SentMessage, bool), Refusal> {
+        let to = Recipient::parse(to)?;
+        media.check()?;
+        let route = format!("phones/{}/messages", self.number);
+        let once = key.map(|key| Once::new(route, key, &(&to, &media))).transpose()?;
+        self.call(move |turn, phone| {
+            idempotency::once(turn, phone.network, once.as_ref(), |turn| {
+                let (whatsapp_id, to) = to.send(turn, &phone, |turn, _| media.message(turn, &phone))?;
+                Ok(SentMessage {
+                    whatsapp_id,
+                    from: phone.e164(),
+                    to,
+                    r#type: media.kind.name().to_owned(),
+                    text: media.caption.unwrap_or_default(),
                     created_at: rfc3339(turn.now),
                 })
             })
@@ -198,7 +243,8 @@ impl PhoneHandle {
     /// `phone_not_found`.
     pub async fn lose_ratchets(&self) -> Result<(), Refusal> {
         self.call(|turn, phone| {
-            Ok(turn.db.run("DELETE FROM ratchet WHERE phone = ?", [phone.id]).map(drop)?)
+            turn.db.run("DELETE FROM ratchet WHERE phone = ?", [phone.id])?;
+            groups::forget_phone(turn, phone.id)
         })
         .await
     }
@@ -214,37 +260,63 @@ impl PhoneHandle {
 
 /// Whom a phone writes to.
 #[derive(Serialize)]
-struct Recipient {
-    user: String,
-    form: Form,
+enum Recipient {
+    Person { user: String, form: Form },
+    Group { user: String },
 }
 
 impl Recipient {
-    /// A number, or the address of a person by number or by hidden user.
+    /// A number, the address of a person by number or by hidden user, or that of a group.
     fn parse(to: &str) -> Result<Self, Refusal> {
-        if to.ends_with("@g.us") {
-            return Err(Refusal::new(422, "not_supported", "this build has no groups").at("/to"));
+        let digits =
+            |user: &str| (1..=20).contains(&user.len()) && user.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some(user) = to.strip_suffix("@g.us") {
+            return match digits(user) {
+                true => Ok(Self::Group { user: user.to_owned() }),
+                false => Err(Refusal::field("/to", "digits before @g.us")),
+            };
         }
         if let Some(user) = to.strip_suffix("@lid") {
-            let valid = (1..=20).contains(&user.len()) && user.bytes().all(|byte| byte.is_ascii_digit());
-            return match valid {
-                true => Ok(Self { user: user.to_owned(), form: Form::Lid }),
+            return match digits(user) {
+                true => Ok(Self::Person { user: user.to_owned(), form: Form::Lid }),
                 false => Err(Refusal::field("/to", "digits before @lid")),
             };
         }
         phones::digits(to.strip_suffix("@s.whatsapp.net").unwrap_or(to))
-            .map(|user| Self { user, form: Form::Pn })
+            .map(|user| Self::Person { user, form: Form::Pn })
             .map_err(|_| Refusal::field("/to", "a phone number of 8 to 15 digits, or an address"))
     }
 
-    fn find(&self, turn: &Turn<'_>, network: i64) -> Result<Phone, Failure> {
-        let found = match self.form {
-            Form::Pn => phones::by_number(turn, network, &self.user)?,
-            Form::Lid => phones::by_lid(turn, network, &self.user)?,
-        };
-        found.ok_or_else(|| {
-            let detail = format!("nobody in this network has the address {}", self.user);
-            Refusal::new(404, "phone_not_found", detail).at("/to").into()
-        })
+    /// Sends what `compose` makes: for one person, or without a route for a group. Gives the message's id, and the recipient
+    /// as the API names it.
+    fn send(
+        &self,
+        turn: &mut Turn<'_>,
+        phone: &Phone,
+        compose: impl FnOnce(&mut Turn<'_>, Option<outgoing::Route<'_>>) -> Result<wa::Message, Failure>,
+    ) -> Result<(String, String), Failure> {
+        match self {
+            Self::Group { user } => {
+                let jid = Jid::group(user.as_str());
+                let group = groups::by_jid(turn, phone.network, &jid)?.ok_or_else(|| {
+                    Refusal::new(404, "group_not_found", "no such group in this network").at("/to")
+                })?;
+                let message = compose(turn, None)?;
+                Ok((groups::send(turn, phone, &group, &message, false)?, jid.to_string()))
+            },
+            Self::Person { user, form } => {
+                let found = match form {
+                    Form::Pn => phones::by_number(turn, phone.network, user)?,
+                    Form::Lid => phones::by_lid(turn, phone.network, user)?,
+                };
+                let to = found.ok_or_else(|| {
+                    let detail = format!("nobody in this network has the address {user}");
+                    Refusal::new(404, "phone_not_found", detail).at("/to")
+                })?;
+                let route = outgoing::Route { from: phone, to: &to, form: *form, automatic: false };
+                let message = compose(turn, Some(route))?;
+                Ok((outgoing::send(turn, route, &message)?, to.e164()))
+            },
+        }
     }
 }

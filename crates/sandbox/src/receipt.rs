@@ -8,7 +8,7 @@ use crate::live::{Address, ConnectionId};
 use crate::phones::{self, Form, Phone};
 use crate::stanza::{self, Read};
 use crate::turn::Turn;
-use crate::{deliver, devices, ledger, limits, retry};
+use crate::{deliver, devices, groups, ledger, limits, media, retry};
 
 /// `<receipt>`: acknowledged at once, then brought to those whom it concerns.
 pub(crate) fn accept(
@@ -26,8 +26,11 @@ pub(crate) fn accept(
     for id in &ids {
         deliver::message_done(turn, from, id)?;
     }
+    if kind == "server-error" {
+        return media::reupload_asked(turn, &reader, from, &ids[0], node);
+    }
     if to.is_group() {
-        return Ok(());
+        return groups::accept_receipt(turn, &reader, from, &to, &ids, &kind, node);
     }
     let Some(author) = phones::by_jid(turn, reader.network, &to)? else { return Ok(()) };
     if kind == "retry" {

@@ -15,7 +15,7 @@ use crate::phones::{self, Form, Phone};
 use crate::stanza::{self, Read};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{deliver, devices, limits, outgoing, signal};
+use crate::{deliver, devices, groups, limits, outgoing, signal};
 
 /// The phone asks the device that sent `stanza` to send it again. The keys come with the first request
 /// already: without them the device would encrypt with the ratchet that has just failed.
@@ -61,11 +61,11 @@ pub(crate) fn ask(
         .build();
     let registration =
         NodeBuilder::new("registration").bytes(phone.registration_id.to_be_bytes().to_vec()).build();
-    let mut receipt = NodeBuilder::new("receipt")
-        .attr("from", phone.jid(origin.form))
-        .attr("id", origin.id)
-        .attr("type", "retry")
-        .attr("t", stanza::seconds(turn.now));
+    let receipt = match origin.group {
+        Some(group) => groups::receipt_of(group, phone, 0, origin.id),
+        None => NodeBuilder::new("receipt").attr("from", phone.jid(origin.form)).attr("id", origin.id),
+    };
+    let mut receipt = receipt.attr("type", "retry").attr("t", stanza::seconds(turn.now));
     // Among own devices the chat is not the sender.
     if let Some(chat) = stanza.jid("recipient") {
         receipt = receipt.attr("recipient", chat);
@@ -82,16 +82,9 @@ pub(crate) fn answer(
     form: Form,
     receipt: &Node,
 ) -> Result<(), Failure> {
-    let count = receipt
-        .child("retry")
-        .and_then(|retry| retry.text("count"))
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(1_u32);
-    if count >= limits::RETRIES {
-        return Ok(());
-    }
+    let Some(count) = count(receipt) else { return Ok(()) };
     let found = turn.db.one(
-        "SELECT recipient, content FROM sent WHERE phone = ? AND whatsapp_id = ?",
+        "SELECT recipient, content FROM sent WHERE phone = ? AND whatsapp_id = ? AND group_chat IS NULL",
         (phone.id, id),
         |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)),
     )?;
@@ -101,18 +94,38 @@ pub(crate) fn answer(
     }
     let Some(to) = phones::by_id(turn, recipient)? else { return Ok(()) };
     let message = waproto::whatsapp::Message::decode_from_slice(&content).map_err(Failure::protocol)?;
+    if !begin_anew(turn, phone, asking, receipt)? {
+        return Ok(());
+    }
+    let route = outgoing::Route { from: phone, to: &to, form, automatic: false };
+    let stanza = outgoing::copy(turn, route, asking, id, &message, Some(count))?;
+    deliver::to_companion(turn, asking, stanza)
+}
+
+/// Which time it asks; `None` when it has asked too often.
+pub(crate) fn count(receipt: &Node) -> Option<u32> {
+    let said = receipt.child("retry").and_then(|retry| retry.text("count"));
+    Some(said.and_then(|count| count.parse().ok()).unwrap_or(1)).filter(|count| *count < limits::RETRIES)
+}
+
+/// A fresh ratchet with a device that asks again, from the keys that it sends or that the network holds. `false`
+/// when there are none.
+pub(crate) fn begin_anew(
+    turn: &mut Turn<'_>,
+    phone: &Phone,
+    asking: Address,
+    receipt: &Node,
+) -> Result<bool, Failure> {
     let bundle = match included(asking.device, receipt) {
         Some(bundle) => bundle,
         None => {
-            let Some(device) = devices::load(turn, asking)? else { return Ok(()) };
-            let Some(owner) = phones::by_id(turn, asking.phone)? else { return Ok(()) };
+            let Some(device) = devices::load(turn, asking)? else { return Ok(false) };
+            let Some(owner) = phones::by_id(turn, asking.phone)? else { return Ok(false) };
             devices::bundle(turn, &owner, &device)?
         },
     };
     signal::begin(turn, phone, asking, &bundle)?;
-    let route = outgoing::Route { from: phone, to: &to, form, automatic: false };
-    let stanza = outgoing::copy(turn, route, asking, id, &message, Some(count))?;
-    deliver::to_companion(turn, asking, stanza)
+    Ok(true)
 }
 
 /// The keys in a retry receipt, if it has them and they are well formed.

@@ -6,7 +6,7 @@ use crate::error::Failure;
 use crate::phones::{self, Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{incoming, limits, outgoing};
+use crate::{content, groups, incoming, limits, outgoing};
 
 /// How many actions one batch does before other work has its turn.
 const AT_ONCE: i64 = 100;
@@ -16,14 +16,16 @@ const AT_ONCE: i64 = 100;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Action {
     /// Tell `sender` that the message was read.
-    Read { sender: i64, whatsapp_id: String, form: Form },
+    Read { sender: i64, whatsapp_id: String, form: Form, group: Option<i64> },
     /// Answer.
-    Reply { to: i64, text: String, form: Form },
+    Reply { to: i64, text: String, form: Form, group: Option<i64> },
 }
 
 /// Does it after so many milliseconds: at once when that is none.
 pub(crate) fn at(turn: &mut Turn<'_>, phone: &Phone, after_ms: i64, action: &Action) -> Result<(), Failure> {
-    if after_ms <= 0 {
+    // In a group the others get the message before anybody answers.
+    let waits = matches!(action, Action::Reply { group: Some(_), .. });
+    if after_ms <= 0 && !waits {
         return act(turn, phone, action);
     }
     if turn.db.number("SELECT count(*) FROM action WHERE phone = ?", [phone.id])? >= limits::ACTIONS {
@@ -33,7 +35,7 @@ pub(crate) fn at(turn: &mut Turn<'_>, phone: &Phone, after_ms: i64, action: &Act
     let what = serde_json::to_string(action).expect("an action is plain data");
     turn.db.run(
         "INSERT INTO action (due_at, phone, what) VALUES (?, ?, ?)",
-        (turn.now.saturating_add(after_ms), phone.id, what),
+        (turn.now.saturating_add(after_ms.max(0)), phone.id, what),
     )?;
     Ok(())
 }
@@ -68,15 +70,22 @@ pub(crate) fn run_due(turn: &mut Turn<'_>) {
 
 fn act(turn: &mut Turn<'_>, phone: &Phone, action: &Action) -> Result<(), Failure> {
     match action {
-        Action::Read { sender, whatsapp_id, form } => match phones::by_id(turn, *sender)? {
-            Some(sender) => incoming::report(turn, phone, &sender, whatsapp_id, *form, "read"),
+        Action::Read { sender, whatsapp_id, form, group } => match phones::by_id(turn, *sender)? {
+            Some(sender) => {
+                let group = group.map(|group| groups::by_id(turn, group)).transpose()?.flatten();
+                incoming::report(turn, phone, &sender, group.as_ref(), whatsapp_id, *form, "read")
+            },
             None => Ok(()),
         },
-        Action::Reply { to, text, form } => match phones::by_id(turn, *to)? {
-            Some(to) => outgoing::send_text(
+        Action::Reply { text, group: Some(group), .. } => match groups::by_id(turn, *group)? {
+            Some(group) => groups::send(turn, phone, &group, &content::text(text), true).map(drop),
+            None => Ok(()),
+        },
+        Action::Reply { to, text, form, group: None } => match phones::by_id(turn, *to)? {
+            Some(to) => outgoing::send(
                 turn,
                 outgoing::Route { from: phone, to: &to, form: *form, automatic: true },
-                text,
+                &content::text(text),
             )
             .map(drop),
             None => Ok(()),

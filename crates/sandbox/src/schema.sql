@@ -75,10 +75,14 @@ CREATE TABLE inbox (
     phone INTEGER NOT NULL,
     sender INTEGER NOT NULL,
     whatsapp_id TEXT NOT NULL,
+    -- The group in which it was written; null between two people.
+    group_chat INTEGER,
     type TEXT NOT NULL,
     text TEXT,
     -- The id of the message that it is about.
     target TEXT,
+    -- How the message names its file, as JSON.
+    media TEXT,
     received_at INTEGER NOT NULL,
     copies INTEGER NOT NULL DEFAULT 1,
     UNIQUE (phone, sender, whatsapp_id)
@@ -91,6 +95,8 @@ CREATE TABLE ledger (
     sender INTEGER NOT NULL,
     recipient INTEGER NOT NULL,
     whatsapp_id TEXT NOT NULL,
+    -- A message to a group has one row for each member.
+    group_chat INTEGER,
     accepted INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
     read INTEGER NOT NULL DEFAULT 0,
@@ -102,8 +108,8 @@ CREATE INDEX ledger_order ON ledger (network, seq);
 -- Each device counts once for each step of a message.
 CREATE TABLE reported (ledger INTEGER NOT NULL, device INTEGER NOT NULL, step TEXT NOT NULL, PRIMARY KEY (ledger, device, step)) WITHOUT ROWID;
 
--- What a phone sent, for devices that ask again.
-CREATE TABLE sent (seq INTEGER PRIMARY KEY AUTOINCREMENT, phone INTEGER NOT NULL, recipient INTEGER NOT NULL, whatsapp_id TEXT NOT NULL, content BLOB NOT NULL, UNIQUE (phone, whatsapp_id));
+-- What a phone sent, for devices that ask again. In a group the recipient is the sender itself.
+CREATE TABLE sent (seq INTEGER PRIMARY KEY AUTOINCREMENT, phone INTEGER NOT NULL, recipient INTEGER NOT NULL, group_chat INTEGER, whatsapp_id TEXT NOT NULL, content BLOB NOT NULL, UNIQUE (phone, whatsapp_id));
 CREATE INDEX sent_order ON sent (phone, seq);
 
 -- How often a phone asked for a message that it could not decrypt.
@@ -121,3 +127,56 @@ CREATE INDEX action_phone ON action (phone);
 
 CREATE TABLE fault (seq INTEGER PRIMARY KEY AUTOINCREMENT, network INTEGER NOT NULL, kind TEXT NOT NULL, phone INTEGER, remaining INTEGER, until_at INTEGER);
 CREATE INDEX fault_kind ON fault (network, kind);
+
+CREATE TABLE group_chat (
+    id INTEGER PRIMARY KEY,
+    network INTEGER NOT NULL REFERENCES network (id),
+    user TEXT NOT NULL,
+    -- Members are named by their hidden address, not by number.
+    by_lid INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    subject_by INTEGER NOT NULL,
+    subject_at INTEGER NOT NULL,
+    description TEXT,
+    description_id TEXT,
+    description_by INTEGER,
+    description_at INTEGER,
+    -- Only admins write.
+    announcement INTEGER NOT NULL DEFAULT 0,
+    -- Only admins change subject and description.
+    locked INTEGER NOT NULL DEFAULT 0,
+    -- Only admins add members.
+    admin_add INTEGER NOT NULL DEFAULT 0,
+    -- Seconds after which messages disappear; 0 for never.
+    ephemeral_s INTEGER NOT NULL DEFAULT 0,
+    invite TEXT NOT NULL,
+    creator INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (network, user),
+    UNIQUE (network, invite)
+);
+
+-- Rank: 0 member, 1 admin, 2 the one who made the group.
+CREATE TABLE member (group_chat INTEGER NOT NULL, phone INTEGER NOT NULL, rank INTEGER NOT NULL, PRIMARY KEY (group_chat, phone)) WITHOUT ROWID;
+CREATE INDEX member_phone ON member (phone);
+
+-- The key with which a device (peer and device) writes to a group, as a phone has it; its own under itself.
+CREATE TABLE sender_key (phone INTEGER NOT NULL, group_chat INTEGER NOT NULL, peer INTEGER NOT NULL, device INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (phone, group_chat, peer, device)) WITHOUT ROWID;
+
+-- Devices that have the phone's own sender key.
+CREATE TABLE sender_key_given (phone INTEGER NOT NULL, group_chat INTEGER NOT NULL, peer INTEGER NOT NULL, device INTEGER NOT NULL, PRIMARY KEY (phone, group_chat, peer, device)) WITHOUT ROWID;
+
+-- Encrypted files. One that is gone or expired is no longer handed out, but a phone that kept a copy can upload it again.
+CREATE TABLE media (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    network INTEGER NOT NULL,
+    name TEXT NOT NULL UNIQUE,
+    hash BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    gone INTEGER NOT NULL DEFAULT 0,
+    expires_at INTEGER NOT NULL,
+    -- Last, so that the other columns are read without it.
+    bytes BLOB NOT NULL
+);
+CREATE INDEX media_hash ON media (network, hash);
+CREATE INDEX media_size ON media (network, size);

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::Semaphore;
@@ -36,8 +36,11 @@ const BUFFER_BYTES: usize = 4 * 1024;
 pub(crate) async fn upgrade(
     State(engine): State<Engine>,
     Path(token): Path<String>,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host: String = host.chars().take(limits::HOST_CHARS).collect();
     match engine.call(move |turn| login::admit(turn, &token)).await {
         Ok(Admission::Welcome { network, seed }) => upgrade
             .read_buffer_size(BUFFER_BYTES)
@@ -47,6 +50,7 @@ pub(crate) async fn upgrade(
             .on_upgrade(move |socket| async move {
                 let mut connection = Connection {
                     engine,
+                    host,
                     network,
                     seed,
                     socket,
@@ -75,6 +79,7 @@ pub(crate) enum Admission {
 
 struct Connection {
     engine: Engine,
+    host: String,
     network: i64,
     seed: [u8; 32],
     socket: WebSocket,
@@ -106,9 +111,10 @@ impl Connection {
         let (queue, outgoing) = unbounded_channel();
         let unwritten = Arc::new(AtomicUsize::new(0));
         let writer = Writer { queue, unwritten: Arc::clone(&unwritten) };
-        let network = self.network;
-        let id =
-            self.engine.call(move |turn| login::open(turn, network, writer, &payload, client_key)).await?;
+        let (network, host) = (self.network, std::mem::take(&mut self.host));
+        let opened =
+            self.engine.call(move |turn| login::open(turn, network, writer, host, &payload, client_key));
+        let id = opened.await?;
         let result = self.exchange(id, read, write, outgoing, &unwritten).await;
         self.engine.post(id, (), move |turn| {
             turn.live.forget(id);

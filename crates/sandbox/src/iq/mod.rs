@@ -9,8 +9,11 @@ use wacore_binary::builder::NodeBuilder;
 
 use crate::devices;
 use crate::error::Failure;
+use crate::groups;
 use crate::live::{Address, ConnectionId};
 use crate::login;
+use crate::media;
+use crate::phones;
 use crate::stanza::{Read, iq_error, iq_result};
 use crate::turn::Turn;
 
@@ -52,11 +55,11 @@ pub(crate) fn handle(
                     .build(),
             ],
         ),
-        ("w:m", _) => iq_result(&id, vec![media_connection()]),
+        ("w:m", _) => iq_result(&id, vec![media_connection(turn, connection, from)?]),
         ("blocklist", _) => iq_result(&id, vec![NodeBuilder::new("list").build()]),
         ("privacy", _) => privacy::handle(turn, from, &id, child)?,
-        ("w:g2", "participating") => iq_result(&id, vec![NodeBuilder::new("groups").build()]),
-        ("w:g2" | "w:profile:picture" | "w:mex" | "newsletter", _) => iq_error(&id, 404, "item-not-found"),
+        ("w:g2", _) => groups::handle(turn, from, &id, node)?,
+        ("w:profile:picture" | "w:mex" | "newsletter", _) => iq_error(&id, 404, "item-not-found"),
         // Settings and pings: an empty result is the right answer to most.
         _ => iq_result(&id, Vec::new()),
     };
@@ -78,15 +81,7 @@ fn app_state(sync: Option<&Node>) -> Node {
         .build()
 }
 
-/// There is no media yet; the host lets clients finish their login.
-fn media_connection() -> Node {
-    let host =
-        NodeBuilder::new("host").attr("hostname", "media.sandbox.invalid").attr("type", "primary").build();
-    NodeBuilder::new("media_conn")
-        .attr("auth", "sandbox")
-        .attr("ttl", "300")
-        .attr("auth_ttl", "21600")
-        .attr("max_buckets", "12")
-        .children([host])
-        .build()
+fn media_connection(turn: &Turn<'_>, connection: ConnectionId, from: Address) -> Result<Node, Failure> {
+    let own = phones::by_id(turn, from.phone)?.ok_or_else(|| Failure::protocol("no such phone"))?;
+    media::connection(turn, connection, own.network)
 }

@@ -84,7 +84,7 @@ async fn a_doubled_stanza_and_a_lost_acknowledgement_do_no_harm() -> Result<()> 
 #[tokio::test]
 async fn a_fault_that_is_not_there_is_refused() -> Result<()> {
     let served = Served::in_memory().await?;
-    for kind in ["delay", "media_gone", "anything"] {
+    for kind in ["delay", "anything"] {
         assert_eq!(served.network().inject(fault(kind)).await.unwrap_err().code, "not_supported");
     }
     Ok(())

@@ -5,6 +5,8 @@ mod content;
 mod control;
 mod durability;
 mod faults;
+mod groups;
+mod media;
 mod messages;
 mod pairing;
 mod support;

@@ -1,0 +1,166 @@
+//! Media that a phone sends: encrypted with a key of its own, uploaded, and named in a message.
+
+use buffa::MessageField;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use wacore::download::MediaType;
+use wacore::upload::MediaEncryptor;
+use waproto::whatsapp as wa;
+
+use super::store;
+use crate::error::{Failure, Refusal};
+use crate::limits;
+use crate::phones::Phone;
+use crate::turn::Turn;
+
+/// Kinds of media, as the public API names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A picture.
+    Image,
+    /// A film.
+    Video,
+    /// A sound file.
+    Audio,
+    /// A sound that was spoken into the phone.
+    Voice,
+    /// Any file.
+    Document,
+    /// A sticker.
+    Sticker,
+}
+
+impl Kind {
+    /// The kind of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "image" => Self::Image,
+            "video" => Self::Video,
+            "audio" => Self::Audio,
+            "voice" => Self::Voice,
+            "document" => Self::Document,
+            "sticker" => Self::Sticker,
+            _ => return None,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Video => "video",
+            Self::Audio => "audio",
+            Self::Voice => "voice",
+            Self::Document => "document",
+            Self::Sticker => "sticker",
+        }
+    }
+
+    /// With what keys are derived.
+    fn protocol(self) -> MediaType {
+        match self {
+            Self::Image => MediaType::Image,
+            Self::Video => MediaType::Video,
+            Self::Audio | Self::Voice => MediaType::Audio,
+            Self::Document => MediaType::Document,
+            Self::Sticker => MediaType::Sticker,
+        }
+    }
+
+    fn default_mime_type(self) -> &'static str {
+        match self {
+            Self::Image => "image/jpeg",
+            Self::Video => "video/mp4",
+            Self::Audio => "audio/mpeg",
+            Self::Voice => "audio/ogg; codecs=opus",
+            Self::Document => "application/octet-stream",
+            Self::Sticker => "image/webp",
+        }
+    }
+}
+
+/// A file that a phone sends.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewMedia {
+    /// What it is.
+    pub kind: Kind,
+    /// 1 byte to 100 MiB.
+    pub bytes: Vec<u8>,
+    /// The kind's most common one when absent.
+    pub mime_type: Option<String>,
+    /// Of an image, a video or a document; up to 65,536 characters.
+    pub caption: Option<String>,
+    /// Of a document; up to 255 characters.
+    pub filename: Option<String>,
+}
+
+impl NewMedia {
+    /// Refuses what no phone could send.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        if self.bytes.is_empty() || self.bytes.len() > limits::MEDIA_BYTES {
+            return Err(Refusal::field("/media/data", format!("1 to {} bytes", limits::MEDIA_BYTES)));
+        }
+        let long = |text: &Option<String>, most| {
+            text.as_ref().is_some_and(|text| text.is_empty() || text.chars().count() > most)
+        };
+        if long(&self.caption, limits::TEXT_CHARS) {
+            return Err(Refusal::field("/caption", format!("1 to {} characters", limits::TEXT_CHARS)));
+        }
+        if self.caption.is_some() && !matches!(self.kind, Kind::Image | Kind::Video | Kind::Document) {
+            return Err(Refusal::field("/caption", "images, videos and documents have captions"));
+        }
+        if long(&self.filename, limits::FILE_NAME_CHARS) {
+            return Err(Refusal::field("/filename", format!("1 to {} characters", limits::FILE_NAME_CHARS)));
+        }
+        if self.filename.is_some() && self.kind != Kind::Document {
+            return Err(Refusal::field("/filename", "only documents have file names"));
+        }
+        if long(&self.mime_type, limits::MIME_TYPE_CHARS) {
+            return Err(Refusal::field("/media/mime_type", "1 to 100 characters"));
+        }
+        Ok(())
+    }
+
+    /// Encrypts and stores the file, gives the message that names it.
+    pub(crate) fn message(&self, turn: &mut Turn<'_>, phone: &Phone) -> Result<wa::Message, Failure> {
+        let key: [u8; 32] = turn.generator(phone.network)?.random();
+        let mut encryptor = MediaEncryptor::with_key(key, self.kind.protocol()).map_err(Failure::protocol)?;
+        let mut sealed = Vec::with_capacity(self.bytes.len() + 32);
+        encryptor.update(&self.bytes, &mut sealed);
+        let info = encryptor.finalize(&mut sealed).map_err(Failure::protocol)?;
+        let direct_path = store(turn, phone.network, &info.file_enc_sha256, &sealed)?;
+        let mimetype =
+            Some(self.mime_type.clone().unwrap_or_else(|| self.kind.default_mime_type().to_owned()));
+        let (media_key, file_sha256, file_enc_sha256) =
+            (Some(key.to_vec()), Some(info.file_sha256.to_vec()), Some(info.file_enc_sha256.to_vec()));
+        let (direct_path, file_length) = (Some(direct_path), Some(info.file_length));
+        let media_key_timestamp = Some(turn.now / 1_000);
+        let caption = self.caption.clone();
+        // The messages share these fields, but no type.
+        macro_rules! with_file {
+            ($message:ident { $($field:ident: $value:expr),* $(,)? }) => {
+                MessageField::some(wa::message::$message {
+                    mimetype, media_key, file_sha256, file_enc_sha256, direct_path, file_length,
+                    media_key_timestamp, $($field: $value,)* ..Default::default()
+                })
+            };
+        }
+        let mut message = wa::Message::default();
+        match self.kind {
+            Kind::Image => message.image_message = with_file!(ImageMessage { caption: caption }),
+            Kind::Video => message.video_message = with_file!(VideoMessage { caption: caption }),
+            Kind::Audio => message.audio_message = with_file!(AudioMessage {}),
+            Kind::Voice => message.audio_message = with_file!(AudioMessage { ptt: Some(true) }),
+            Kind::Document => {
+                let (title, file_name) = (self.filename.clone(), self.filename.clone());
+                message.document_message =
+                    with_file!(DocumentMessage { caption: caption, title: title, file_name: file_name });
+            },
+            Kind::Sticker => message.sticker_message = with_file!(StickerMessage {}),
+        }
+        Ok(message)
+    }
+}
