@@ -4,7 +4,7 @@ use wacore::types::events::Event;
 use waxwing_sandbox::ProfileChange;
 use whatsapp_rust::Jid;
 
-use crate::support::{Served, plain_http, until};
+use crate::support::{Served, plain_http, text, until};
 
 const OWNER: &str = "+15550001111";
 const CONTACT: &str = "+15550002222";
@@ -102,7 +102,10 @@ async fn a_name_that_a_client_gives_itself_is_the_phones_name() -> Result<()> {
         .await?;
     client.send(CONTACT, "hello").await?;
     let name = other
-        .expect("message", |event| event.messages().next().map(|inbound| inbound.info.push_name.to_string()))
+        .expect("message", |event| {
+            let inbound = event.messages().find(|inbound| text(&inbound.message).is_some())?;
+            Some(inbound.info.push_name.to_string())
+        })
         .await?;
     assert_eq!(name, "Ada");
     Ok(())
