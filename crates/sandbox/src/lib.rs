@@ -53,6 +53,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use tokio::sync::Semaphore;
 use waxwing_signed_http::Verifier;
 
 pub use clock::{Clock, ManualClock, SeedSource};
@@ -115,7 +116,9 @@ impl Sandbox {
     fn start(folder: Option<&Path>, options: Options) -> Result<Self, OpenError> {
         let db = store::open(folder)?;
         let identity = ServerIdentity::load(&db, || (options.seed)())?;
-        let engine = Engine::start(db, Shared { identity, options }).map_err(OpenError::Folder)?;
+        let engine =
+            Engine::start(db, Shared { identity, options, uploads: Semaphore::new(limits::UPLOADS) })
+                .map_err(OpenError::Folder)?;
         Ok(Self { engine })
     }
 

@@ -8,6 +8,8 @@ pub const PHONES: i64 = 10_000;
 pub const COMPANIONS: i64 = 4;
 /// Bytes of one encrypted file.
 pub const MEDIA_BYTES: usize = 100 * 1024 * 1024;
+/// Uploads that are read at the same time; more wait.
+pub const UPLOADS: usize = 4;
 /// Bytes of all files of one network; the oldest go.
 pub const MEDIA_TOTAL_BYTES: i64 = 1024 * 1024 * 1024;
 /// Milliseconds for which a file can be fetched, as WhatsApp has it: 30 days.
