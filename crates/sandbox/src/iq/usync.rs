@@ -69,7 +69,7 @@ fn user(turn: &mut Turn<'_>, asking: &Phone, jid: &Jid, protocols: &[String]) ->
             "contact" => answers.push(NodeBuilder::new("contact").attr("type", "in").build()),
             "status" => answers.push(people::about(turn, &phone, asking.id)?),
             "picture" => {
-                if let Some(id) = people::picture_id(turn, &phone)? {
+                if let Some(id) = people::picture_id(turn, &phone, asking.id)? {
                     answers.push(NodeBuilder::new("picture").attr("id", id).build());
                 }
             },

@@ -44,7 +44,7 @@ fn info(turn: &Turn<'_>, phone: &Phone) -> Result<ProfileInfo, Failure> {
     Ok(ProfileInfo {
         name: phone.name.clone(),
         about: about_text(turn, phone.id)?.map(|(text, _)| text),
-        picture_id: picture_id(turn, phone)?,
+        picture_id: picture_id(turn, phone, phone.id)?,
     })
 }
 

@@ -58,6 +58,9 @@ pub(crate) fn handle(
                 groups::picture_changed(turn, &own, jid, made.as_deref())?;
                 Ok(made)
             },
+            Some(jid) if phones::by_jid(turn, own.network, jid)?.is_none_or(|phone| phone.id != own.id) => {
+                Err(Refusal::new(403, "forbidden", "somebody else's picture").into())
+            },
             _ => set(turn, &own, bytes),
         });
         return match result {
@@ -74,9 +77,7 @@ pub(crate) fn handle(
         let Some(person) = phones::by_jid(turn, own.network, &target)? else {
             return Ok(iq_error(id, 404, "item-not-found"));
         };
-        let hidden =
-            person.id != own.id && (!shows(turn, person.id, "profile")? || blocks(turn, person.id, own.id)?);
-        if hidden {
+        if hidden(turn, &person, own.id)? {
             return Ok(iq_error(id, 401, "not-authorized"));
         }
         key(&person)
@@ -139,8 +140,15 @@ fn replace(
     Ok(Some(id))
 }
 
-/// The id of the person's picture, for those who may see it.
-pub(crate) fn id(turn: &Turn<'_>, phone: &Phone) -> Result<Option<String>, Failure> {
+fn hidden(turn: &Turn<'_>, phone: &Phone, from: i64) -> Result<bool, Failure> {
+    Ok(phone.id != from && (!shows(turn, phone.id, "profile")? || blocks(turn, phone.id, from)?))
+}
+
+/// The id of the person's picture, if there is one that `asking` may see.
+pub(crate) fn id(turn: &Turn<'_>, phone: &Phone, asking: i64) -> Result<Option<String>, Failure> {
+    if hidden(turn, phone, asking)? {
+        return Ok(None);
+    }
     let sql = "SELECT picture_id FROM picture WHERE network = ? AND owner = ?";
     Ok(turn.db.one(sql, (phone.network, key(phone)), |row| row.get(0))?)
 }

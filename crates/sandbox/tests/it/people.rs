@@ -40,6 +40,9 @@ async fn a_picture_is_set_told_shown_and_deleted() -> Result<()> {
     let bytes = plain_http()?.get(shown.url.replacen("https", "http", 1)).send().await?.bytes().await?;
     assert_eq!(bytes.as_ref(), [1, 2, 3]);
 
+    let info = own.contacts().get_user_info(&[contact_jid()]).await?;
+    assert!(info.values().any(|info| info.picture_id.as_deref() == Some(id.as_str())), "{info:?}");
+
     own.profile().set_profile_picture(vec![9; 1_000]).await?;
     assert!(owner.profile().await?.picture_id.is_some());
     own.profile().remove_profile_picture().await?;
