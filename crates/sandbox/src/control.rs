@@ -4,7 +4,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
@@ -20,6 +20,7 @@ use crate::faults::FaultRequest;
 use crate::groups;
 use crate::media::{Kind as MediaKind, NewMedia};
 use crate::network::{BehaviourChange, Network, Page, PageRequest};
+use crate::people;
 use crate::phone_handle::PhoneHandle;
 
 pub(crate) fn routes(engine: Engine, verifier: Verifier) -> Router {
@@ -32,8 +33,11 @@ pub(crate) fn routes(engine: Engine, verifier: Verifier) -> Router {
         .route("/internal/networks/{account}/phones/{number}/inbox", get(inbox))
         .route("/internal/networks/{account}/phones/{number}/behaviour", get(behaviour).put(change_behaviour))
         .route("/internal/networks/{account}/faults", post(inject).get(faults).delete(clear_faults))
+        .route("/internal/networks/{account}/faults/counts", get(fault_counts))
+        .route("/internal/networks/{account}/faults/{id}", delete(clear_fault))
         .route("/internal/networks/{account}/ledger", get(ledger))
         .merge(groups::routes())
+        .merge(people::routes())
         .route_layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .route_layer(from_fn_with_state(verifier, require_signature))
         .with_state(engine)
@@ -283,6 +287,21 @@ async fn clear_faults(
 ) -> Answer<impl IntoResponse> {
     network(engine, account).clear_faults().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn clear_fault(
+    State(engine): State<Engine>,
+    Path((account, id)): Path<(String, i64)>,
+) -> Answer<impl IntoResponse> {
+    network(engine, account).clear_fault(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn fault_counts(
+    State(engine): State<Engine>,
+    Path(account): Path<String>,
+) -> Answer<impl IntoResponse> {
+    Ok(Json(json!({ "counts": network(engine, account).fault_counts().await? })))
 }
 
 async fn ledger(

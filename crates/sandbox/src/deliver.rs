@@ -4,19 +4,52 @@ use wacore_binary::Node;
 
 use crate::error::Failure;
 use crate::live::Address;
+use crate::schedule::{self, Action};
 use crate::stanza::{self, Read};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{faults, limits};
+use crate::{faults, limits, phones};
+
+/// How long a stanza waits for the one that shall overtake it.
+const REORDER_MS: i64 = 10_000;
 
 /// Queues a stanza for a companion, and sends it when the device is there.
 pub(crate) fn to_companion(turn: &mut Turn<'_>, to: Address, stanza: Node) -> Result<(), Failure> {
-    enqueue(turn, to, &stanza)?;
+    let seq = enqueue(turn, to, &stanza)?;
     if let Some(connection) = turn.active_socket(to) {
+        if let Some(after_ms) = faults::holds(turn, "delay", to.phone)? {
+            return hold(turn, to, seq, after_ms);
+        }
+        if !turn.live.held.contains_key(&to) && faults::applies(turn, "reorder", to.phone)? {
+            turn.live.held.insert(to, seq);
+            // In case that nothing follows.
+            return hold(turn, to, seq, REORDER_MS);
+        }
         if faults::applies(turn, "duplicate", to.phone)? {
             turn.send(connection, stanza.clone());
         }
         turn.send(connection, stanza);
+        if let Some(held) = turn.live.held.remove(&to) {
+            release(turn, to, held)?;
+        }
+    }
+    Ok(())
+}
+
+fn hold(turn: &mut Turn<'_>, to: Address, seq: i64, after_ms: i64) -> Result<(), Failure> {
+    let Some(phone) = phones::by_id(turn, to.phone)? else { return Ok(()) };
+    schedule::at(turn, &phone, after_ms, &Action::Release { device: to.device, seq })
+}
+
+/// Sends what was held back, unless the device has got it on another way meanwhile.
+pub(crate) fn release(turn: &mut Turn<'_>, to: Address, seq: i64) -> Result<(), Failure> {
+    if turn.live.held.get(&to) == Some(&seq) {
+        turn.live.held.remove(&to);
+    }
+    let sql = "SELECT stanza FROM queue WHERE seq = ? AND phone = ? AND device = ?";
+    let waiting = turn.db.one(sql, (seq, to.phone, to.device), |row| row.get::<_, Vec<u8>>(0))?;
+    if let (Some(bytes), Some(connection)) = (waiting, turn.active_socket(to)) {
+        turn.send(connection, stanza::decode(&bytes)?);
     }
     Ok(())
 }
@@ -36,8 +69,8 @@ pub(crate) fn to_companions(
     Ok(())
 }
 
-/// Adds to a device's queue. A full queue loses its oldest stanza.
-pub(crate) fn enqueue(turn: &mut Turn<'_>, to: Address, stanza: &Node) -> Result<(), Failure> {
+/// Adds to a device's queue, gives its place. A full queue loses its oldest stanza.
+pub(crate) fn enqueue(turn: &mut Turn<'_>, to: Address, stanza: &Node) -> Result<i64, Failure> {
     let mut length = match turn.live.queued.get(&to) {
         Some(length) => *length,
         None => turn
@@ -63,8 +96,9 @@ pub(crate) fn enqueue(turn: &mut Turn<'_>, to: Address, stanza: &Node) -> Result
             stanza::encode(stanza)?,
         ),
     )?;
+    let seq = turn.db.last_insert_rowid();
     turn.live.queued.insert(to, length + 1);
-    Ok(())
+    Ok(seq)
 }
 
 /// A message that the device has received, or cannot use: every copy of it goes.
@@ -112,4 +146,10 @@ pub(crate) fn waiting(
         |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)),
     )?;
     rows.into_iter().map(|(seq, bytes)| Ok((seq, stanza::decode(&bytes)?))).collect()
+}
+
+/// Whether anything waits for a device.
+pub(crate) fn is_waiting(turn: &Turn<'_>, device: Address) -> Result<bool, Failure> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM queue WHERE phone = ? AND device = ? LIMIT 1)";
+    Ok(turn.db.number(sql, (device.phone, device.device))? > 0)
 }

@@ -10,7 +10,7 @@ use crate::live::{Address, Registration};
 use crate::phones::{Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{deliver, groups, limits, stanza};
+use crate::{deliver, groups, limits, people, stanza};
 
 /// One linked device.
 pub(crate) struct Device {
@@ -159,11 +159,7 @@ pub(crate) fn announce(
     device: u16,
     operation: &'static str,
 ) -> Result<(), Failure> {
-    let others = turn.db.all(
-        "SELECT DISTINCT peer FROM ratchet WHERE phone = ?1 UNION SELECT ?1",
-        [phone.id],
-        |row| row.get::<_, i64>(0),
-    )?;
+    let others = people::acquainted(turn, phone.id)?;
     let companions: Vec<u16> = companions(turn, phone.id)?
         .into_iter()
         .filter(|known| operation == "add" || *known != device)

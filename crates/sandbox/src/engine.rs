@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::Failure;
 use crate::live::{ConnectionId, Live};
@@ -43,6 +43,8 @@ pub(crate) struct Engine {
 pub(crate) struct Shared {
     pub identity: ServerIdentity,
     pub options: Options,
+    /// One for each upload that is being read.
+    pub uploads: Semaphore,
 }
 
 impl Engine {

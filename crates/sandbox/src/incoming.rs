@@ -15,24 +15,41 @@ use crate::signal::Opened;
 use crate::stanza::{self, Read};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{content, deliver, inbox, ledger, limits, media, outgoing, retry, signal};
+use crate::{content, deliver, faults, inbox, ledger, limits, media, outgoing, retry, signal};
 
 /// Brings a message to the phone, or keeps it at the network while the phone is offline.
 pub(crate) fn to_phone(turn: &mut Turn<'_>, phone: &Phone, stanza: &Node) -> Result<(), Failure> {
-    if phone.behaviour.online {
-        receive(turn, phone, stanza)
-    } else {
-        deliver::enqueue(turn, Address { phone: phone.id, device: 0 }, stanza)
+    let own = Address { phone: phone.id, device: 0 };
+    if !phone.behaviour.online || faults::keeps_offline(turn, phone)? {
+        return deliver::enqueue(turn, own, stanza).map(drop);
     }
+    if let Some(after_ms) = faults::holds(turn, "slow_phone", phone.id)? {
+        deliver::enqueue(turn, own, stanza)?;
+        return schedule::at(turn, phone, after_ms, &Action::CatchUp);
+    }
+    // What waits comes first.
+    if deliver::is_waiting(turn, own)? {
+        return deliver::enqueue(turn, own, stanza).map(drop);
+    }
+    receive(turn, phone, stanza)
 }
 
 /// The phone is online again: everything that waited is handed over, in order.
 pub(crate) fn catch_up(turn: &mut Turn<'_>, phone: &Phone) -> Result<(), Failure> {
+    if faults::keeps_offline(turn, phone)? {
+        return Ok(());
+    }
     let own = Address { phone: phone.id, device: 0 };
-    let waiting = deliver::waiting(turn, own, 0, limits::QUEUE)?;
-    for (seq, stanza) in waiting {
-        turn.db.run("DELETE FROM queue WHERE seq = ?", [seq])?;
-        receive(turn, phone, &stanza)?;
+    // What it does about a message may bring it another one, which waits behind the rest.
+    loop {
+        let waiting = deliver::waiting(turn, own, 0, limits::CATCH_UP)?;
+        if waiting.is_empty() {
+            break;
+        }
+        for (seq, stanza) in waiting {
+            turn.db.run("DELETE FROM queue WHERE seq = ?", [seq])?;
+            receive(turn, phone, &stanza)?;
+        }
     }
     turn.live.queued.remove(&own);
     Ok(())

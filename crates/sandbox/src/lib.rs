@@ -6,10 +6,9 @@
 //!
 //! One thread, the engine, owns one SQLite file and does everything in turns; what it says goes out after
 //! the commit. So what a client, a phone or a test has seen survives a killed process.
-//!
-//! What it does not do yet: app-state patches, presence to others.
 
 mod actions;
+mod app_state;
 mod clock;
 mod code_pairing;
 mod content;
@@ -21,6 +20,7 @@ mod error;
 mod faults;
 mod groups;
 mod handshake;
+mod history;
 mod idempotency;
 mod identity;
 mod inbox;
@@ -35,8 +35,10 @@ mod message;
 mod network;
 mod outgoing;
 mod pairing;
+mod people;
 mod phone_handle;
 mod phones;
+mod presence;
 mod receipt;
 mod retry;
 mod schedule;
@@ -51,6 +53,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use tokio::sync::Semaphore;
 use waxwing_signed_http::Verifier;
 
 pub use actions::Content;
@@ -62,6 +65,7 @@ pub use inbox::InboxEntry;
 pub use ledger::LedgerEntry;
 pub use media::{Kind as MediaKind, MediaInfo, NewMedia};
 pub use network::{BehaviourChange, Network, NetworkInfo, Page, PageRequest, PhoneInfo, SentMessage};
+pub use people::{ProfileChange, ProfileInfo};
 pub use phone_handle::PhoneHandle;
 pub use phones::{Behaviour, Reply};
 
@@ -113,16 +117,19 @@ impl Sandbox {
     fn start(folder: Option<&Path>, options: Options) -> Result<Self, OpenError> {
         let db = store::open(folder)?;
         let identity = ServerIdentity::load(&db, || (options.seed)())?;
-        let engine = Engine::start(db, Shared { identity, options }).map_err(OpenError::Folder)?;
+        let engine =
+            Engine::start(db, Shared { identity, options, uploads: Semaphore::new(limits::UPLOADS) })
+                .map_err(OpenError::Folder)?;
         Ok(Self { engine })
     }
 
-    /// Three things under one router: the WebSocket at `/{token}/ws/chat`, media under `/mms` and `/o1/v`, and
+    /// Three things under one router: the WebSocket at `/{token}/ws/chat`, media under `/mms`, `/o1/v` and `/pps`, and
     /// the signed control API under `/internal/networks`.
     pub fn router(&self, verifier: Verifier) -> Router {
         Router::new()
             .route("/{token}/ws/chat", get(socket::upgrade))
             .merge(media::routes())
+            .merge(people::picture_routes())
             .with_state(self.engine.clone())
             .merge(control::routes(self.engine.clone(), verifier))
     }

@@ -8,6 +8,8 @@ pub const PHONES: i64 = 10_000;
 pub const COMPANIONS: i64 = 4;
 /// Bytes of one encrypted file.
 pub const MEDIA_BYTES: usize = 100 * 1024 * 1024;
+/// Uploads that are read at the same time; more wait.
+pub const UPLOADS: usize = 4;
 /// Bytes of all files of one network; the oldest go.
 pub const MEDIA_TOTAL_BYTES: i64 = 1024 * 1024 * 1024;
 /// Milliseconds for which a file can be fetched, as WhatsApp has it: 30 days.
@@ -18,6 +20,20 @@ pub const FILE_NAME_CHARS: usize = 255;
 pub const MIME_TYPE_CHARS: usize = 100;
 /// Characters of the host by which a client reached us.
 pub const HOST_CHARS: usize = 255;
+/// People whose presence one connection watches.
+pub const SUBSCRIPTIONS: usize = 5_000;
+/// Characters of the text about a person, as WhatsApp has it.
+pub const ABOUT_CHARS: usize = 139;
+/// Bytes of a picture of a person or a group.
+pub const PICTURE_BYTES: usize = 1024 * 1024;
+/// People whom one person blocks.
+pub const BLOCKED: i64 = 10_000;
+/// Texts that a phone hands over to a new device.
+pub const HISTORY_MESSAGES: i64 = 5_000;
+/// Patches of one collection of an account's app state.
+pub const APP_STATE_PATCHES: i64 = 10_000;
+/// Patches in one answer.
+pub const APP_STATE_PAGE: i64 = 100;
 /// Groups of one network.
 pub const GROUPS: i64 = 10_000;
 /// Members of one group, as WhatsApp has it.
@@ -38,6 +54,8 @@ pub const PAGE: i64 = 200;
 pub const PAGE_DEFAULT: i64 = 50;
 /// Stanzas that wait for one device. When it is full, the oldest goes.
 pub const QUEUE: i64 = 10_000;
+/// Stanzas that a phone takes from its queue at a time.
+pub const CATCH_UP: i64 = 100;
 /// Open sockets of one sandbox.
 pub const CONNECTIONS: usize = 20_000;
 /// Bytes of one frame, and of one WebSocket message.

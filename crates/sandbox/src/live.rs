@@ -10,6 +10,7 @@ use wacore_binary::Node;
 
 use crate::code_pairing::CodeRequest;
 use crate::limits;
+use crate::phones::Form;
 use crate::turn::Effect;
 
 pub(crate) type ConnectionId = u64;
@@ -55,6 +56,10 @@ pub(crate) struct Socket {
     pub address: Option<Address>,
     /// Since the client asked for its queue; until then everything waits there.
     pub active: bool,
+    /// The client says that its user looks at it.
+    pub available: bool,
+    /// Phones whose presence it wants to know, and how it named them.
+    pub watched: HashMap<i64, Form>,
     /// The codes on its screen, before pairing.
     pub refs: Vec<String>,
     /// Messages that were asked for again: an `<ack>` of the first copy is still to come, and must not take the second
@@ -91,6 +96,8 @@ pub(crate) struct Live {
     pub refs: HashMap<String, ConnectionId>,
     pub pairings: HashMap<ConnectionId, Pairing>,
     pub generators: HashMap<i64, StdRng>,
+    /// By device, the place in its queue of a stanza that another one shall overtake.
+    pub held: HashMap<Address, i64>,
     /// Lengths of queues, once counted.
     pub queued: HashMap<Address, i64>,
     pub next_connection: ConnectionId,

@@ -1,8 +1,8 @@
 //! From an open socket to an active device: admission, login, the first login's keys and history, the queue.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use buffa::{Message as _, MessageField};
+use buffa::MessageField;
 use rand::RngExt;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
@@ -16,7 +16,7 @@ use crate::socket::Admission;
 use crate::stanza;
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{deliver, devices, faults, limits, outgoing, pairing, signal};
+use crate::{app_state, deliver, devices, faults, history, limits, outgoing, pairing, signal};
 
 /// Decides whether a socket may open. A refusal is not an error: it uses up a fault, which must be stored.
 pub(crate) fn admit(turn: &mut Turn<'_>, token: &str) -> Result<Admission, Failure> {
@@ -55,6 +55,8 @@ pub(crate) fn open(
             host,
             address: None,
             active: false,
+            available: false,
+            watched: HashMap::new(),
             refs: Vec::new(),
             asked_again: HashSet::new(),
         },
@@ -90,6 +92,9 @@ fn login(
     };
     if faults::applies(turn, "client_outdated", phone.id)? {
         return refuse(turn, connection, &[("reason", "405".to_owned())]);
+    }
+    if faults::applies(turn, "service_unavailable", phone.id)? {
+        return refuse(turn, connection, &[("reason", "503".to_owned())]);
     }
     if let Some(until) = faults::strike(turn, network, Some(phone.id), "restrict")? {
         // 101: "sent too many messages to people who do not know you".
@@ -192,23 +197,13 @@ pub(crate) fn batch_requested(_: &mut Turn<'_>, _: Address, _: &Node) -> Result<
 }
 
 /// What the phone sends to a device that it has just linked: the app-state key, without which clients wait
-/// 10 s, and an empty history in the three parts that clients wait for.
+/// 10 s, and its history in the three parts that clients wait for.
 fn welcome(turn: &mut Turn<'_>, phone: &Phone, device: &devices::Device) -> Result<(), Failure> {
     let bundle = devices::bundle_without_one_time_key(device)?;
     signal::begin(turn, phone, device.address, &bundle)?;
-    let key: [u8; 32] = turn.generator(phone.network)?.random();
+    let key = app_state::key(turn, phone)?;
     let mut contents = vec![key_share(turn.now, device.address.device, &key)];
-    contents.extend(
-        [
-            (
-                wa::message::HistorySyncType::INITIAL_BOOTSTRAP,
-                wa::history_sync::HistorySyncType::INITIAL_BOOTSTRAP,
-            ),
-            (wa::message::HistorySyncType::PUSH_NAME, wa::history_sync::HistorySyncType::PUSH_NAME),
-            (wa::message::HistorySyncType::RECENT, wa::history_sync::HistorySyncType::RECENT),
-        ]
-        .map(|(announced, contained)| history(phone, announced, contained)),
-    );
+    contents.extend(history::parts(turn, phone)?);
     for protocol in contents {
         let message = wa::Message { protocol_message: MessageField::some(protocol), ..Default::default() };
         let own = phone.jid(Form::Pn);
@@ -253,52 +248,4 @@ fn key_share(now: i64, device: u16, key: &[u8; 32]) -> wa::message::ProtocolMess
         app_state_sync_key_share: MessageField::some(share),
         ..Default::default()
     }
-}
-
-fn history(
-    phone: &Phone,
-    announced: wa::message::HistorySyncType,
-    contained: wa::history_sync::HistorySyncType,
-) -> wa::message::ProtocolMessage {
-    // Without a name of its own, a client takes every login for its first one and waits for keys again.
-    let own = wa::Pushname {
-        id: Some(phone.jid(Form::Pn).to_string()),
-        pushname: Some(phone.push_name().to_owned()),
-    };
-    let named = contained == wa::history_sync::HistorySyncType::PUSH_NAME;
-    let content = wa::HistorySync {
-        sync_type: contained,
-        pushnames: if named { vec![own] } else { Vec::new() },
-        chunk_order: Some(1),
-        progress: Some(100),
-        ..Default::default()
-    }
-    .encode_to_vec();
-    let notification = wa::message::HistorySyncNotification {
-        sync_type: Some(announced),
-        chunk_order: Some(1),
-        progress: Some(100),
-        initial_hist_bootstrap_inline_payload: Some(zlib_stored(&content)),
-        ..Default::default()
-    };
-    wa::message::ProtocolMessage {
-        r#type: Some(Type::HISTORY_SYNC_NOTIFICATION),
-        history_sync_notification: MessageField::some(notification),
-        ..Default::default()
-    }
-}
-
-/// RFC 1950 with one stored block: the contents are a few bytes, so compressing them gains nothing.
-fn zlib_stored(content: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(content.len()).expect("an empty history is a few bytes");
-    let (low, high) = content.iter().fold((1_u32, 0_u32), |(low, high), byte| {
-        let low = (low + u32::from(*byte)) % 65_521;
-        (low, (high + low) % 65_521)
-    });
-    let mut zlib = vec![0x78, 0x01, 0x01];
-    zlib.extend(length.to_le_bytes());
-    zlib.extend((!length).to_le_bytes());
-    zlib.extend(content);
-    zlib.extend((high << 16 | low).to_be_bytes());
-    zlib
 }

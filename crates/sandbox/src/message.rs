@@ -13,7 +13,7 @@ use crate::live::{Address, ConnectionId};
 use crate::phones::{self, Form, Phone};
 use crate::stanza::{self, Read};
 use crate::turn::Turn;
-use crate::{deliver, faults, groups, incoming, limits};
+use crate::{deliver, faults, groups, incoming, limits, people};
 
 /// `<message>` from a client.
 pub(crate) fn accept(
@@ -38,6 +38,10 @@ pub(crate) fn accept(
     let asked_for_again = (targets.iter().map(|(_, enc)| *enc).chain(node.child("enc")))
         .any(|enc| enc.attrs.contains_key("count"));
     let peer = node.text("category").as_deref() == Some("peer");
+    if !peer && !asked_for_again && faults::limits_unanswered(turn, &sender, recipient.id)? {
+        turn.send(connection, acknowledgement(turn.now, &id, &to, Some(463)));
+        return Ok(());
+    }
     if !peer && !asked_for_again {
         ledger::accepted(
             turn,
@@ -57,12 +61,13 @@ pub(crate) fn accept(
         id: &id,
         now: turn.now,
     };
+    let blocked = people::blocks(turn, recipient.id, sender.id)?;
     for (jid, enc) in targets {
         let owner =
             [&sender, &recipient].into_iter().find(|phone| phone.jid(Form::of(&jid)).user == jid.user);
         let Some(owner) = owner else { continue };
         let target = Address { phone: owner.id, device: jid.device };
-        if target == from {
+        if target == from || (blocked && owner.id == recipient.id) {
             continue;
         }
         let copy = faults::corrupted(turn, owner.id, envelope.seal(owner, enc))?;

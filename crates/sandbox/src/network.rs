@@ -1,5 +1,7 @@
 //! Handles on a network and its phones: what tests use, and what the control API is made of.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
@@ -89,7 +91,7 @@ pub struct BehaviourChange {
 }
 
 /// Tells `null` from absent.
-fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+pub(crate) fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(from).map(Some)
@@ -286,11 +288,31 @@ impl Network {
         self.call(|turn, network| faults::list(turn, network)).await
     }
 
+    /// Ends one fault.
+    ///
+    /// # Errors
+    /// `fault_not_found`.
+    pub async fn clear_fault(&self, id: i64) -> Result<(), Refusal> {
+        self.call(move |turn, network| match faults::clear(turn, network, Some(id))? {
+            true => Ok(()),
+            false => Err(Refusal::new(404, "fault_not_found", "no such fault is in force").into()),
+        })
+        .await
+    }
+
+    /// How often each kind of fault has happened.
+    ///
+    /// # Errors
+    /// An engine that has stopped.
+    pub async fn fault_counts(&self) -> Result<BTreeMap<String, i64>, Refusal> {
+        self.call(|turn, network| faults::counts(turn, network)).await
+    }
+
     /// Ends all faults.
     ///
     /// # Errors
     /// An engine that has stopped.
     pub async fn clear_faults(&self) -> Result<(), Refusal> {
-        self.call(|turn, network| faults::clear(turn, network)).await
+        self.call(|turn, network| faults::clear(turn, network, None).map(drop)).await
     }
 }

@@ -13,7 +13,7 @@ use crate::message::to_own_device;
 use crate::phones::{Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{actions, content, deliver, devices, faults, incoming, ledger, limits, signal, stanza};
+use crate::{actions, content, deliver, devices, faults, incoming, ledger, limits, people, signal, stanza};
 
 /// Who writes to whom, addressed how, and whether by itself.
 #[derive(Clone, Copy)]
@@ -40,7 +40,8 @@ pub(crate) fn send(turn: &mut Turn<'_>, route: Route<'_>, message: &wa::Message)
     )?;
     remember(turn, route.from.id, route.to.id, None, &id, message)?;
     let to_self = route.from.id == route.to.id;
-    if !to_self {
+    let blocked = people::blocks(turn, route.to.id, route.from.id)?;
+    if !to_self && !blocked {
         for device in devices::companions(turn, route.to.id)? {
             let address = Address { phone: route.to.id, device };
             let stanza = copy(turn, route, address, &id, message, None)?;
@@ -52,6 +53,9 @@ pub(crate) fn send(turn: &mut Turn<'_>, route: Route<'_>, message: &wa::Message)
         let address = Address { phone: route.from.id, device };
         let stanza = copy(turn, route, address, &id, message, None)?;
         deliver::to_companion(turn, address, stanza)?;
+    }
+    if blocked {
+        return Ok(id);
     }
     // Between two simulated phones nothing is gained by encrypting: both are this program.
     let mut plain = envelope(turn, route, &id, message);
@@ -151,8 +155,8 @@ pub(crate) fn remember(
     message: &wa::Message,
 ) -> Result<(), Failure> {
     turn.db.run(
-        "INSERT OR REPLACE INTO sent (phone, recipient, group_chat, whatsapp_id, content) VALUES (?, ?, ?, ?, ?)",
-        (from, to, group, id, message.encode_to_vec()),
+        "INSERT OR REPLACE INTO sent (phone, recipient, group_chat, whatsapp_id, content, sent_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (from, to, group, id, message.encode_to_vec(), turn.now),
     )?;
     let bound = "DELETE FROM sent WHERE phone = ? AND seq <= (SELECT seq FROM sent WHERE phone = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)";
     if turn.db.last_insert_rowid() % 64 == 0 {

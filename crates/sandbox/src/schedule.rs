@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
+use crate::live::Address;
 use crate::phones::{self, Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{content, groups, incoming, limits, outgoing};
+use crate::{content, deliver, groups, incoming, limits, outgoing};
 
 /// How many actions one batch does before other work has its turn.
 const AT_ONCE: i64 = 100;
@@ -17,6 +18,10 @@ const AT_ONCE: i64 = 100;
 pub(crate) enum Action {
     /// Tell `sender` that the message was read.
     Read { sender: i64, whatsapp_id: String, form: Form, group: Option<i64> },
+    /// The network sends what it held back.
+    Release { device: u16, seq: i64 },
+    /// Take what waits at the network.
+    CatchUp,
     /// Answer.
     Reply { to: i64, text: String, form: Form, group: Option<i64> },
 }
@@ -77,6 +82,11 @@ fn act(turn: &mut Turn<'_>, phone: &Phone, action: &Action) -> Result<(), Failur
             },
             None => Ok(()),
         },
+        Action::Release { device, seq } => {
+            deliver::release(turn, Address { phone: phone.id, device: *device }, *seq)
+        },
+        Action::CatchUp if phone.behaviour.online => incoming::catch_up(turn, phone),
+        Action::CatchUp => Ok(()),
         Action::Reply { text, group: Some(group), .. } => match groups::by_id(turn, *group)? {
             Some(group) => groups::send(turn, phone, &group, &content::text(text), true).map(drop),
             None => Ok(()),

@@ -26,6 +26,14 @@ CREATE TABLE phone (
     read_after_ms INTEGER,
     reply TEXT,
     typing_ms INTEGER NOT NULL DEFAULT 0,
+    -- The owner looks at it.
+    present INTEGER NOT NULL DEFAULT 0,
+    last_seen INTEGER,
+    app_state_key BLOB,
+    -- Newest texts that a new device is handed over.
+    history_messages INTEGER NOT NULL DEFAULT 0,
+    about TEXT,
+    about_at INTEGER,
     created_at INTEGER NOT NULL,
     UNIQUE (network, number),
     UNIQUE (network, lid)
@@ -109,7 +117,7 @@ CREATE INDEX ledger_order ON ledger (network, seq);
 CREATE TABLE reported (ledger INTEGER NOT NULL, device INTEGER NOT NULL, step TEXT NOT NULL, PRIMARY KEY (ledger, device, step)) WITHOUT ROWID;
 
 -- What a phone sent, for devices that ask again. In a group the recipient is the sender itself.
-CREATE TABLE sent (seq INTEGER PRIMARY KEY AUTOINCREMENT, phone INTEGER NOT NULL, recipient INTEGER NOT NULL, group_chat INTEGER, whatsapp_id TEXT NOT NULL, content BLOB NOT NULL, UNIQUE (phone, whatsapp_id));
+CREATE TABLE sent (seq INTEGER PRIMARY KEY AUTOINCREMENT, phone INTEGER NOT NULL, recipient INTEGER NOT NULL, group_chat INTEGER, whatsapp_id TEXT NOT NULL, content BLOB NOT NULL, sent_at INTEGER NOT NULL, UNIQUE (phone, whatsapp_id));
 CREATE INDEX sent_order ON sent (phone, seq);
 
 -- How often a phone asked for a message that it could not decrypt.
@@ -125,7 +133,8 @@ CREATE TABLE action (seq INTEGER PRIMARY KEY, due_at INTEGER NOT NULL, phone INT
 CREATE INDEX action_due ON action (due_at);
 CREATE INDEX action_phone ON action (phone);
 
-CREATE TABLE fault (seq INTEGER PRIMARY KEY AUTOINCREMENT, network INTEGER NOT NULL, kind TEXT NOT NULL, phone INTEGER, remaining INTEGER, until_at INTEGER);
+CREATE TABLE fault (seq INTEGER PRIMARY KEY AUTOINCREMENT, network INTEGER NOT NULL, kind TEXT NOT NULL, phone INTEGER, remaining INTEGER, until_at INTEGER, delay_ms INTEGER, bound INTEGER, struck INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE fault_count (network INTEGER NOT NULL, kind TEXT NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (network, kind)) WITHOUT ROWID;
 CREATE INDEX fault_kind ON fault (network, kind);
 
 CREATE TABLE group_chat (
@@ -180,3 +189,12 @@ CREATE TABLE media (
 );
 CREATE INDEX media_hash ON media (network, hash);
 CREATE INDEX media_size ON media (network, size);
+
+CREATE TABLE block (phone INTEGER NOT NULL, blocked INTEGER NOT NULL, by_lid INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (phone, blocked)) WITHOUT ROWID;
+
+CREATE TABLE privacy (phone INTEGER NOT NULL, category TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (phone, category)) WITHOUT ROWID;
+
+-- Owner: "p" and a phone's id, or "g" and a group's user.
+CREATE TABLE picture (network INTEGER NOT NULL, owner TEXT NOT NULL, picture_id TEXT NOT NULL, name TEXT NOT NULL UNIQUE, bytes BLOB NOT NULL, PRIMARY KEY (network, owner));
+
+CREATE TABLE app_state (phone INTEGER NOT NULL, collection TEXT NOT NULL, version INTEGER NOT NULL, patch BLOB NOT NULL, PRIMARY KEY (phone, collection, version)) WITHOUT ROWID;

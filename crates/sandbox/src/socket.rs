@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::error::Failure;
 use crate::handshake::{self, Established, Reply};
 use crate::live::{ConnectionId, Out, Writer};
-use crate::{limits, login, stanza};
+use crate::{limits, login, presence, stanza};
 
 /// A client that does not finish its handshake in this time is cut off.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -117,8 +117,9 @@ impl Connection {
         let id = opened.await?;
         let result = self.exchange(id, read, write, outgoing, &unwritten).await;
         self.engine.post(id, (), move |turn| {
+            let told = presence::left(turn, id);
             turn.live.forget(id);
-            Ok(())
+            told
         });
         if self.told_why {
             self.linger().await;

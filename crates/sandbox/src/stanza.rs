@@ -6,7 +6,7 @@ use wacore_binary::{Jid, Node, NodeContent};
 use crate::error::Failure;
 use crate::live::ConnectionId;
 use crate::turn::Turn;
-use crate::{iq, limits, login, message, pairing, receipt};
+use crate::{iq, limits, login, message, pairing, presence, receipt};
 
 /// The server's own address: an address without a user, not the bare name. Baileys takes a notification about keys for
 /// that of a person otherwise (`S_WHATSAPP_NET`).
@@ -34,7 +34,8 @@ pub(crate) fn handle(turn: &mut Turn<'_>, connection: ConnectionId, node: &Node)
         "receipt" => receipt::accept(turn, connection, address, node),
         "ack" => receipt::acknowledged(turn, address, node),
         "ib" => login::batch_requested(turn, address, node),
-        // Presence and typing are accepted; nobody subscribes to them yet.
+        "presence" => presence::accept(turn, connection, address, node),
+        "chatstate" => presence::typing(turn, address, node),
         _ => Ok(()),
     }
 }

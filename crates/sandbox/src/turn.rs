@@ -9,6 +9,7 @@ use wacore_binary::Node;
 use crate::engine::Shared;
 use crate::error::Failure;
 use crate::live::{Address, ConnectionId, Live, Writer};
+use crate::presence;
 use crate::store::Query;
 
 /// Something for the outside, held back until the commit.
@@ -71,6 +72,9 @@ impl<'t> Turn<'t> {
     pub(crate) fn close(&mut self, connection: ConnectionId) {
         if let Some(socket) = self.live.sockets.get(&connection) {
             self.effects.push(Effect::Close(socket.writer.clone()));
+            if let Err(failure) = presence::left(self, connection) {
+                tracing::warn!(%failure, "nobody is told that somebody went");
+            }
             self.live.forget(connection);
         }
     }

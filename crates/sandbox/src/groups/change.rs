@@ -1,15 +1,15 @@
 //! What members do to a group: decided here for clients and for the control API alike.
 
 use rand::RngExt;
-use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
 
 use super::{Group, Member, Rank, members, metadata, notify, rank, sender_keys};
 use crate::error::{Failure, Refusal};
-use crate::limits;
 use crate::phones::{Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
+use crate::{limits, people};
 
 /// Letters of an invite code, as WhatsApp's are.
 const INVITE_CHARS: usize = 22;
@@ -157,6 +157,8 @@ pub(super) fn participants(
         let known = present.iter().find(|member| member.phone.id == phone.id);
         let error = match (action, known) {
             (Action::Add, Some(_)) => Some(409),
+            // Who lets nobody add them is invited instead, which is up to the client.
+            (Action::Add, None) if !people::shows(turn, phone.id, "groupadd")? => Some(403),
             (Action::Add, None) => None,
             (_, None) => Some(404),
             // Nobody takes the owner's rank or place.
@@ -386,4 +388,32 @@ pub(super) fn join(turn: &mut Turn<'_>, actor: &Phone, code: &str) -> Result<Gro
     notify::tell(turn, &group, actor, present.iter().map(|member| member.phone.id), &change)?;
     welcome(turn, &group, actor, &new, Some("invite"))?;
     Ok(group)
+}
+
+/// A group's picture was set or deleted: whoever may change the subject may do this. The clients are told.
+pub(crate) fn picture(
+    turn: &mut Turn<'_>,
+    actor: &Phone,
+    group: &Jid,
+    id: Option<&str>,
+) -> Result<(), Failure> {
+    let group = super::required(turn, actor.network, group)?;
+    editor(turn, &group, actor)?;
+    let change = match id {
+        Some(id) => NodeBuilder::new("set").attr("id", id),
+        None => NodeBuilder::new("delete"),
+    };
+    let change = change.attr("jid", group.jid()).attr("author", actor.jid(group.form)).build();
+    let stanza_id = turn.stanza_id(group.network)?;
+    let notification = NodeBuilder::new("notification")
+        .attr("from", group.jid())
+        .attr("type", "picture")
+        .attr("id", stanza_id)
+        .attr("t", crate::stanza::seconds(turn.now))
+        .children([change])
+        .build();
+    for member in members(turn, &group)? {
+        crate::deliver::to_companions(turn, member.phone.id, None, &notification)?;
+    }
+    Ok(())
 }

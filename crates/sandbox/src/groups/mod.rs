@@ -21,9 +21,10 @@ use crate::stanza;
 use crate::store::Query;
 use crate::turn::Turn;
 
+pub(crate) use change::picture as picture_changed;
 pub(crate) use control::routes;
 pub use handle::{GroupChange, GroupInfo, MemberChange, MemberInfo, NewGroup};
-pub(crate) use phone::{receive, send, typing};
+pub(crate) use phone::{receive, send, tell_state, typing};
 pub(crate) use query::handle;
 pub(crate) use receipt::{accept as accept_receipt, of_phone as receipt_of};
 pub(crate) use relay::accept as accept_message;

@@ -196,10 +196,23 @@ fn open(
 
 /// "typing…" for the members' devices that are there now.
 pub(crate) fn typing(turn: &mut Turn<'_>, phone: &Phone, group: &Group) -> Result<(), Failure> {
+    tell_state(turn, phone, group, vec![NodeBuilder::new("composing").build()])
+}
+
+/// What somebody does in the group, for the other members' devices that are there now.
+pub(crate) fn tell_state(
+    turn: &mut Turn<'_>,
+    phone: &Phone,
+    group: &Group,
+    state: Vec<Node>,
+) -> Result<(), Failure> {
+    if super::rank(turn, group, phone.id)?.is_none() {
+        return Ok(());
+    }
     let chatstate = NodeBuilder::new("chatstate")
         .attr("from", group.jid())
         .attr("participant", phone.jid(group.form))
-        .children([NodeBuilder::new("composing").build()])
+        .children(state)
         .build();
     for member in members(turn, group)?.iter().filter(|member| member.phone.id != phone.id) {
         for device in devices::companions(turn, member.phone.id)? {

@@ -134,12 +134,11 @@ fn create(turn: &mut Turn<'_>, actor: &Phone, request: &Node) -> Result<Group, F
     required(turn, actor.network, &group.jid())
 }
 
+/// An address, and the phone that has it.
+type Named = (Jid, Option<Phone>);
+
 /// The phones that a request names, and whether it names any by its hidden address: then the new group does so, too.
-fn named(
-    turn: &Turn<'_>,
-    network: i64,
-    request: &Node,
-) -> Result<(Vec<(Jid, Option<Phone>)>, Form), Failure> {
+fn named(turn: &Turn<'_>, network: i64, request: &Node) -> Result<(Vec<Named>, Form), Failure> {
     let mut phones = Vec::new();
     let mut form = Form::Pn;
     for node in request.get_children_by_tag("participant").take(limits::GROUP_MEMBERS) {

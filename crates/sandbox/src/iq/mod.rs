@@ -1,18 +1,20 @@
 //! Requests of logged-in clients. Dispatch is by namespace: some clients send no child, or another one.
 
 mod keys;
-mod privacy;
+mod tokens;
 mod usync;
 
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
+use crate::app_state;
 use crate::devices;
 use crate::error::Failure;
 use crate::groups;
 use crate::live::{Address, ConnectionId};
 use crate::login;
 use crate::media;
+use crate::people;
 use crate::phones;
 use crate::stanza::{Read, iq_error, iq_result};
 use crate::turn::Turn;
@@ -44,7 +46,7 @@ pub(crate) fn handle(
         ("md", "link_code_companion_reg") => iq_error(&id, 501, "feature-not-implemented"),
         ("encrypt", _) => keys::handle(turn, from, &id, node)?,
         ("usync", _) => usync::handle(turn, from, &id, node)?,
-        ("w:sync:app:state", _) => iq_result(&id, vec![app_state(child)]),
+        ("w:sync:app:state", _) => app_state::handle(turn, from, &id, node)?,
         ("w" | "abt", _) => iq_result(
             &id,
             vec![
@@ -56,10 +58,13 @@ pub(crate) fn handle(
             ],
         ),
         ("w:m", _) => iq_result(&id, vec![media_connection(turn, connection, from)?]),
-        ("blocklist", _) => iq_result(&id, vec![NodeBuilder::new("list").build()]),
-        ("privacy", _) => privacy::handle(turn, from, &id, child)?,
+        ("blocklist", _) => people::blocklist(turn, from, &id, node)?,
+        ("w:profile:picture", _) => people::picture(turn, connection, from, &id, node)?,
+        ("status", _) => set_about(turn, from, &id, child)?,
+        ("privacy", "tokens") => tokens::handle(turn, from, &id, child)?,
+        ("privacy", _) => people::privacy(turn, from, &id, node)?,
         ("w:g2", _) => groups::handle(turn, from, &id, node)?,
-        ("w:profile:picture" | "w:mex" | "newsletter", _) => iq_error(&id, 404, "item-not-found"),
+        ("w:mex" | "newsletter", _) => iq_error(&id, 404, "item-not-found"),
         // Settings and pings: an empty result is the right answer to most.
         _ => iq_result(&id, Vec::new()),
     };
@@ -67,18 +72,18 @@ pub(crate) fn handle(
     Ok(())
 }
 
-/// Every collection is at version 0 and has nothing new.
-fn app_state(sync: Option<&Node>) -> Node {
-    let collections = sync
-        .into_iter()
-        .flat_map(|sync| sync.get_children_by_tag("collection"))
-        .filter_map(|collection| collection.text("name"));
-    NodeBuilder::new("sync")
-        .children(
-            collections
-                .map(|name| NodeBuilder::new("collection").attr("name", name).attr("version", "0").build()),
-        )
-        .build()
+/// The own text, as a client sets it.
+fn set_about(turn: &mut Turn<'_>, from: Address, id: &str, text: Option<&Node>) -> Result<Node, Failure> {
+    let (Some(own), Some(text)) = (phones::by_id(turn, from.phone)?, text) else {
+        return Ok(iq_error(id, 400, "bad-request"));
+    };
+    let said = text.content_as_string().map(|text| text.to_string());
+    let said = said.or_else(|| String::from_utf8(text.bytes()?.to_vec()).ok()).unwrap_or_default();
+    match turn.attempt(|turn| people::set_about(turn, &own, &said)) {
+        Ok(()) => Ok(iq_result(id, Vec::new())),
+        Err(Failure::Refused(_)) => Ok(iq_error(id, 406, "not-acceptable")),
+        Err(other) => Err(other),
+    }
 }
 
 fn media_connection(turn: &Turn<'_>, connection: ConnectionId, from: Address) -> Result<Node, Failure> {

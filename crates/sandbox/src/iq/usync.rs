@@ -8,7 +8,7 @@ use crate::live::Address;
 use crate::phones::{self, Form, Phone};
 use crate::stanza::{Read, iq_error, iq_result, seconds};
 use crate::turn::Turn;
-use crate::{devices, limits};
+use crate::{devices, limits, people};
 
 pub(super) fn handle(turn: &mut Turn<'_>, from: Address, id: &str, node: &Node) -> Result<Node, Failure> {
     let (Some(asking), Some(usync)) = (phones::by_id(turn, from.phone)?, node.child("usync")) else {
@@ -30,7 +30,7 @@ pub(super) fn handle(turn: &mut Turn<'_>, from: Address, id: &str, node: &Node) 
         .collect();
     let mut users = Vec::with_capacity(asked.len());
     for jid in asked {
-        users.push(user(turn, asking.network, &jid, &protocols)?);
+        users.push(user(turn, &asking, &jid, &protocols)?);
     }
     let result = NodeBuilder::new("result")
         .children(protocols.iter().map(|protocol| NodeBuilder::new_dynamic(protocol.clone()).build()))
@@ -59,14 +59,20 @@ fn address(user: &Node) -> Option<Jid> {
 }
 
 /// Answers in the form of address in which it was asked.
-fn user(turn: &mut Turn<'_>, network: i64, jid: &Jid, protocols: &[String]) -> Result<Node, Failure> {
-    let Some(phone) = phones::by_jid(turn, network, jid)? else { return Ok(nobody(jid, protocols)) };
+fn user(turn: &mut Turn<'_>, asking: &Phone, jid: &Jid, protocols: &[String]) -> Result<Node, Failure> {
+    let Some(phone) = phones::by_jid(turn, asking.network, jid)? else { return Ok(nobody(jid, protocols)) };
     let mut answers = Vec::with_capacity(protocols.len());
     for protocol in protocols {
         match protocol.as_str() {
             "devices" => answers.push(device_list(turn, &phone)?),
             "lid" => answers.push(NodeBuilder::new("lid").attr("val", phone.jid(Form::Lid)).build()),
             "contact" => answers.push(NodeBuilder::new("contact").attr("type", "in").build()),
+            "status" => answers.push(people::about(turn, &phone, asking.id)?),
+            "picture" => {
+                if let Some(id) = people::picture_id(turn, &phone, asking.id)? {
+                    answers.push(NodeBuilder::new("picture").attr("id", id).build());
+                }
+            },
             _ => {},
         }
     }

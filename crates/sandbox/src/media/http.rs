@@ -2,7 +2,10 @@
 //! Status codes as clients tell them apart: 401 for a permission that is over, 404 and 410 for a file that is not
 //! there (any more).
 
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -20,11 +23,11 @@ use crate::error::Failure;
 use crate::limits;
 use crate::store::Query as _;
 
+/// A client that does not finish its upload in this time makes room for another one.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
+
 pub(crate) fn routes() -> Router<Engine> {
-    Router::new()
-        .route("/mms/{kind}/{hash}", post(upload))
-        .route_layer(DefaultBodyLimit::max(limits::MEDIA_BYTES))
-        .route("/o1/v/{name}", get(download))
+    Router::new().route("/mms/{kind}/{hash}", post(upload)).route("/o1/v/{name}", get(download))
 }
 
 #[derive(Deserialize)]
@@ -49,8 +52,17 @@ async fn upload(
     Path((_, hash)): Path<(String, String)>,
     Query(params): Query<UploadParams>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
+    // Before anything is read: each upload may be held in memory whole.
+    let Ok(_permit) = engine.shared.uploads.acquire().await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let body = match tokio::time::timeout(UPLOAD_TIMEOUT, to_bytes(body, limits::MEDIA_BYTES)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    };
     let Ok(hash) = URL_SAFE_NO_PAD.decode(hash.trim_end_matches('=')) else {
         return StatusCode::BAD_REQUEST.into_response();
     };

@@ -82,6 +82,37 @@ impl Kind {
     }
 }
 
+/// A file as a message names it.
+pub(crate) struct Sealed {
+    pub key: Vec<u8>,
+    pub hash: Vec<u8>,
+    pub sealed_hash: Vec<u8>,
+    pub size: u64,
+    pub direct_path: String,
+}
+
+/// Encrypts a file with a key of its own, and stores it.
+pub(crate) fn seal(
+    turn: &mut Turn<'_>,
+    network: i64,
+    kind: MediaType,
+    bytes: &[u8],
+) -> Result<Sealed, Failure> {
+    let key: [u8; 32] = turn.generator(network)?.random();
+    let mut encryptor = MediaEncryptor::with_key(key, kind).map_err(Failure::protocol)?;
+    let mut sealed = Vec::with_capacity(bytes.len() + 32);
+    encryptor.update(bytes, &mut sealed);
+    let info = encryptor.finalize(&mut sealed).map_err(Failure::protocol)?;
+    let direct_path = store(turn, network, &info.file_enc_sha256, &sealed)?;
+    Ok(Sealed {
+        key: key.to_vec(),
+        hash: info.file_sha256.to_vec(),
+        sealed_hash: info.file_enc_sha256.to_vec(),
+        size: info.file_length,
+        direct_path,
+    })
+}
+
 /// A file that a phone sends.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewMedia {
@@ -126,17 +157,12 @@ impl NewMedia {
 
     /// Encrypts and stores the file, gives the message that names it.
     pub(crate) fn message(&self, turn: &mut Turn<'_>, phone: &Phone) -> Result<wa::Message, Failure> {
-        let key: [u8; 32] = turn.generator(phone.network)?.random();
-        let mut encryptor = MediaEncryptor::with_key(key, self.kind.protocol()).map_err(Failure::protocol)?;
-        let mut sealed = Vec::with_capacity(self.bytes.len() + 32);
-        encryptor.update(&self.bytes, &mut sealed);
-        let info = encryptor.finalize(&mut sealed).map_err(Failure::protocol)?;
-        let direct_path = store(turn, phone.network, &info.file_enc_sha256, &sealed)?;
+        let file = seal(turn, phone.network, self.kind.protocol(), &self.bytes)?;
         let mimetype =
             Some(self.mime_type.clone().unwrap_or_else(|| self.kind.default_mime_type().to_owned()));
-        let (media_key, file_sha256, file_enc_sha256) =
-            (Some(key.to_vec()), Some(info.file_sha256.to_vec()), Some(info.file_enc_sha256.to_vec()));
-        let (direct_path, file_length) = (Some(direct_path), Some(info.file_length));
+        let (media_key, file_sha256) = (Some(file.key), Some(file.hash));
+        let (file_enc_sha256, file_length) = (Some(file.sealed_hash), Some(file.size));
+        let direct_path = Some(file.direct_path);
         let media_key_timestamp = Some(turn.now / 1_000);
         let caption = self.caption.clone();
         // The messages share these fields, but no type.

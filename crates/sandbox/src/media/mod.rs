@@ -24,6 +24,7 @@ use crate::store::Query;
 use crate::turn::Turn;
 
 pub(crate) use http::routes;
+pub(crate) use message::seal;
 pub use message::{Kind, NewMedia};
 pub use receive::MediaInfo;
 pub(crate) use receive::{Reference, receive};
@@ -36,13 +37,7 @@ const NO_HOST: &str = "media.sandbox.invalid";
 
 /// `<media_conn>`: where to upload and download, and the permission.
 pub(crate) fn connection(turn: &Turn<'_>, connection: ConnectionId, network: i64) -> Result<Node, Failure> {
-    let host = turn
-        .live
-        .sockets
-        .get(&connection)
-        .map(|socket| socket.host.as_str())
-        .filter(|host| !host.is_empty())
-        .unwrap_or(NO_HOST);
+    let host = host(turn, connection);
     let host = NodeBuilder::new("host").attr("hostname", host).attr("type", "primary").build();
     Ok(NodeBuilder::new("media_conn")
         .attr("auth", permission(turn, network, turn.now + AUTH_MS)?)
@@ -51,6 +46,13 @@ pub(crate) fn connection(turn: &Turn<'_>, connection: ConnectionId, network: i64
         .attr("max_buckets", "12")
         .children([host])
         .build())
+}
+
+/// The name by which the client reached us: it can fetch files there, too.
+pub(crate) fn host(turn: &Turn<'_>, connection: ConnectionId) -> String {
+    let socket = turn.live.sockets.get(&connection);
+    let named = socket.map(|socket| socket.host.as_str()).filter(|host| !host.is_empty());
+    named.unwrap_or(NO_HOST).to_owned()
 }
 
 /// Names network and end; the network's seed makes it unforgeable, so that nothing need be stored.

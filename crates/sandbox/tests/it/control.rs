@@ -125,7 +125,7 @@ async fn what_is_wrong_is_said_with_a_code() -> Result<()> {
             404,
             "message_not_found",
         ),
-        ("/faults", json!({ "kind": "delay" }), 422, "not_supported"),
+        ("/faults", json!({ "kind": "anything" }), 422, "not_supported"),
     ] {
         let answer = post(path, body).await?;
         assert_eq!(
@@ -225,5 +225,81 @@ async fn a_phone_reaches_another_by_its_hidden_address() -> Result<()> {
     assert_eq!(bob.inbox().await?.len(), 1);
     let nobody = ada.send_text("100000000000000@lid", "hello").await.unwrap_err();
     assert_eq!((nobody.status, nobody.code, nobody.pointer), (404, "phone_not_found", Some("/to")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn groups_files_profiles_and_faults_are_reached_over_http() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let client = client(&served, KEY)?;
+    let ask = |method: http::Method, path: String, body: Option<Value>| {
+        let client = client.clone();
+        async move { call(&client, method, &path, body).await }
+    };
+    for number in ["+15550001111", "+15550002222", "+15550003333"] {
+        ask(http::Method::POST, "/phones".into(), Some(json!({ "number": number }))).await?;
+    }
+    let groups = "/phones/15550001111/groups";
+    let body = json!({ "subject": "Club", "participants": ["+15550002222"], "description": "Ours" });
+    let made = ask(http::Method::POST, groups.into(), Some(body)).await?;
+    assert_eq!((made.status, made.body["description"].as_str()), (201, Some("Ours")));
+    let jid = made.body["jid"].as_str().unwrap_or_default().to_owned();
+    let group = format!("{groups}/{jid}");
+    let listed = ask(http::Method::GET, groups.into(), None).await?.body;
+    assert_eq!(listed["data"], json!([made.body]));
+
+    let add = json!({ "action": "add", "participants": ["+15550003333", "+15550002222"] });
+    let added = ask(http::Method::POST, format!("{group}/participants"), Some(add)).await?;
+    assert_eq!(added.body["data"][0], json!({ "number": "+15550003333", "error": null }));
+    assert_eq!(added.body["data"][1]["error"], 409);
+    let wrong = json!({ "action": "praise", "participants": [] });
+    let wrong = ask(http::Method::POST, format!("{group}/participants"), Some(wrong)).await?;
+    assert_eq!((wrong.status, wrong.body["pointer"].as_str()), (422, Some("/action")));
+    let changed = ask(http::Method::PATCH, group.clone(), Some(json!({ "locked": true }))).await?;
+    assert_eq!((changed.status, changed.body["locked"].as_bool()), (200, Some(true)));
+    let code = ask(http::Method::GET, format!("{group}/invite"), None).await?.body["code"].clone();
+    let left = ask(http::Method::POST, format!("/phones/15550003333/groups/{jid}/leave"), None).await?;
+    assert_eq!(left.status, 204);
+    let joined =
+        ask(http::Method::POST, "/phones/15550003333/groups/join".into(), Some(json!({ "code": code })))
+            .await?;
+    assert_eq!((joined.status, joined.body["jid"].as_str()), (200, Some(jid.as_str())));
+    let renewed = ask(http::Method::POST, format!("{group}/invite"), None).await?;
+    assert!(renewed.status == 200 && renewed.body["code"] != code);
+
+    let picture = json!({ "to": jid, "type": "image", "media": { "data": "AQID" }, "caption": "see" });
+    let sent = ask(http::Method::POST, "/phones/15550002222/messages".into(), Some(picture)).await?;
+    assert_eq!((sent.status, sent.body["type"].as_str()), (202, Some("image")));
+    let inbox = ask(http::Method::GET, "/phones/15550003333/inbox".into(), None).await?.body;
+    let entry = &inbox["data"][0];
+    assert_eq!((entry["chat"].as_str(), entry["text"].as_str()), (Some(jid.as_str()), Some("see")));
+    assert_eq!(
+        (entry["media"]["size_bytes"].as_u64(), entry["media"]["state"].as_str()),
+        (Some(3), Some("ok"))
+    );
+    let wrong = json!({ "to": jid, "type": "image", "media": { "data": "?" } });
+    let wrong = ask(http::Method::POST, "/phones/15550002222/messages".into(), Some(wrong)).await?;
+    assert_eq!((wrong.status, wrong.body["pointer"].as_str()), (422, Some("/media/data")));
+
+    let profile = json!({ "name": "Ada", "about": "here", "picture": "AQID", "present": true });
+    let shown = ask(http::Method::PUT, "/phones/15550001111/profile".into(), Some(profile)).await?;
+    assert_eq!((shown.status, shown.body["about"].as_str()), (200, Some("here")));
+    assert_eq!(ask(http::Method::GET, "/phones/15550001111/profile".into(), None).await?.body, shown.body);
+    let history =
+        ask(http::Method::PUT, "/phones/15550001111/history".into(), Some(json!({ "messages": 10 })));
+    assert_eq!(history.await?.status, 204);
+
+    let slow = json!({ "kind": "slow_phone", "number": "+15550001111", "delay_ms": 5, "count": 2 });
+    assert_eq!(ask(http::Method::POST, "/faults".into(), Some(slow)).await?.status, 202);
+    let text = json!({ "to": "+15550001111", "type": "text", "text": "x" });
+    ask(http::Method::POST, "/phones/15550002222/messages".into(), Some(text)).await?;
+    let listed = ask(http::Method::GET, "/faults".into(), None).await?.body;
+    let fault = &listed["data"][0];
+    assert_eq!((fault["struck"].as_i64(), fault["remaining"].as_i64()), (Some(1), Some(1)));
+    let counts = ask(http::Method::GET, "/faults/counts".into(), None).await?.body;
+    assert_eq!(counts, json!({ "counts": { "slow_phone": 1 } }));
+    let one = format!("/faults/{}", fault["id"]);
+    assert_eq!(ask(http::Method::DELETE, one.clone(), None).await?.status, 204);
+    assert_eq!(ask(http::Method::DELETE, one, None).await?.status, 404);
     Ok(())
 }

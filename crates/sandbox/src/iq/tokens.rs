@@ -1,4 +1,4 @@
-//! Namespace `privacy`: the settings of an account, and the tokens by which people know each other.
+//! Tokens of namespace `privacy`, by which people know each other.
 
 use sha2::{Digest, Sha256};
 use wacore_binary::Node;
@@ -13,18 +13,6 @@ use crate::stanza::{self, Read, iq_error, iq_result};
 use crate::store::Query;
 use crate::turn::Turn;
 
-/// What a new account of the apps has. Without `readreceipts` Baileys tells nobody that it read something.
-const SETTINGS: [(&str, &str); 9] = [
-    ("readreceipts", "all"),
-    ("last", "all"),
-    ("online", "all"),
-    ("profile", "all"),
-    ("status", "all"),
-    ("groupadd", "all"),
-    ("calladd", "all"),
-    ("messages", "all"),
-    ("defense", "off"),
-];
 /// Clients keep a token for a week (`tctoken_duration` in `wacore`), and issue the next one after it.
 const TOKEN_WEEK_S: i64 = 604_800;
 
@@ -35,15 +23,7 @@ pub(super) fn handle(
     child: Option<&Node>,
 ) -> Result<Node, Failure> {
     let Some(own) = phones::by_id(turn, from.phone)? else { return Ok(iq_error(id, 404, "item-not-found")) };
-    match child.map_or("", |child| child.tag.as_ref()) {
-        "tokens" => Ok(iq_result(id, vec![tokens(turn, &own, child)?])),
-        _ => {
-            let settings = SETTINGS.map(|(name, value)| {
-                NodeBuilder::new("category").attr("name", name).attr("value", value).build()
-            });
-            Ok(iq_result(id, vec![NodeBuilder::new("privacy").children(settings).build()]))
-        },
-    }
+    Ok(iq_result(id, vec![tokens(turn, &own, child)?]))
 }
 
 /// Each token that the client issues is confirmed with the time from which it counts, else it issues one after every
