@@ -65,6 +65,10 @@ pub(crate) struct SandboxArgs {
     /// Where it listens; port 0 takes a free one.
     #[arg(long, env = "WAXWING_LISTEN", default_value = "127.0.0.1:8090")]
     pub(crate) listen: SocketAddr,
+    /// Milliseconds between a client's handshake and the first stanza. Some clients lose a stanza that comes before they
+    /// are ready; on a busy machine they need more.
+    #[arg(long, env = "WAXWING_FIRST_STANZA_DELAY_MS", value_name = "MS", default_value_t = 15)]
+    pub(crate) first_stanza_delay_ms: u16,
 }
 
 #[derive(Debug, Subcommand)]

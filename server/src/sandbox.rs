@@ -1,6 +1,6 @@
 //! The sandbox network: in this process, or in one of its own.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use tokio::{net::TcpListener, sync::watch};
@@ -26,10 +26,12 @@ impl Served {
         key: SigningKey,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        first_stanza_delay: Option<Duration>,
     ) -> Result<Self> {
         let (time, seed) = (clock.clone(), entropy.clone());
-        let options =
+        let mut options =
             Options::new(Arc::new(move || time.now().as_millisecond()), Arc::new(move || seed.bytes()));
+        options.first_stanza_delay = first_stanza_delay.unwrap_or(options.first_stanza_delay);
         let sandbox = Sandbox::open(data_dir, options)?;
         let listener =
             TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
@@ -58,7 +60,8 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
         Some(secret) => SigningKey::from_secret(&secret).context("WAXWING_INTERNAL_KEY")?,
         None => internal::key(&args.data_dir, &*entropy)?,
     };
-    let served = Served::start(&args.data_dir, args.listen, key, clock, entropy).await?;
+    let delay = Duration::from_millis(args.first_stanza_delay_ms.into());
+    let served = Served::start(&args.data_dir, args.listen, key, clock, entropy, Some(delay)).await?;
     println!("sandbox network: http://{}", served.address);
     println!("its key:         WAXWING_INTERNAL_KEY, else {}", args.data_dir.join("internal.key").display());
     shutdown_signal().await?;

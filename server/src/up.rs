@@ -204,7 +204,8 @@ async fn open_network(
         _ => {
             let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
             let served =
-                Served::start(&args.data_dir, listen, key.clone(), clock.clone(), entropy.clone()).await?;
+                Served::start(&args.data_dir, listen, key.clone(), clock.clone(), entropy.clone(), None)
+                    .await?;
             (format!("http://{}", served.address), key, Some(served))
         },
     };

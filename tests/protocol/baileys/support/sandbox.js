@@ -15,9 +15,12 @@ export class Refused extends Error {
   }
 }
 
+/** Baileys 6 loses a stanza that comes before it has derived its keys, which takes it long on a busy machine. */
+const FIRST_STANZA_DELAY_MS = 150
+
 export class Sandbox {
   static async start() {
-    const program = await Program.start('sandbox')
+    const program = await Program.start('sandbox', ['--first-stanza-delay-ms', `${FIRST_STANZA_DELAY_MS}`])
     const [, url] = await program.printed(/sandbox network: (http:\S+)/)
     const keyFile = join(program.folder, 'internal.key')
     const key = Buffer.from((await readFile(keyFile, 'utf8')).trim(), 'hex')
