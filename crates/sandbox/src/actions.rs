@@ -172,7 +172,7 @@ impl Found {
 
 fn find(turn: &Turn<'_>, route: Route<'_>, id: &str) -> Result<Found, Failure> {
     let sent = turn.db.one(
-        "SELECT content FROM sent WHERE phone = ? AND recipient = ? AND whatsapp_id = ?",
+        "SELECT content FROM sent WHERE phone = ? AND recipient = ? AND whatsapp_id = ? AND group_chat IS NULL",
         (route.from.id, route.to.id, id),
         |row| row.get::<_, Vec<u8>>(0),
     )?;
@@ -181,7 +181,7 @@ fn find(turn: &Turn<'_>, route: Route<'_>, id: &str) -> Result<Found, Failure> {
         return Ok(Found { own: true, message });
     }
     let received = turn.db.one(
-        "SELECT text FROM inbox WHERE phone = ? AND sender = ? AND whatsapp_id = ?",
+        "SELECT text FROM inbox WHERE phone = ? AND sender = ? AND whatsapp_id = ? AND group_chat IS NULL",
         (route.from.id, route.to.id, id),
         |row| row.get::<_, Option<String>>(0),
     )?;
