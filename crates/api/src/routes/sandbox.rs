@@ -206,18 +206,23 @@ pub(super) async fn add_fault(
     key: IdempotencyKey,
     body: Body<FaultIn>,
 ) -> Result<Response, Problem> {
-    let FaultIn { kind, session_id, count, for_s } = body.value;
-    let mut number = None;
+    let FaultIn { kind, session_id, mut number, count, for_s, delay_ms, limit } = body.value;
     if let Some(id) = session_id {
+        if number.is_some() {
+            return Err(Problem::field("/number", "a fault is for a session or for a phone"));
+        }
         // The network knows phones, not our sessions.
         let id = actor.session(id).map_err(|problem| problem.at("/session_id"))?;
         let view = queries::session(&api.commands.ports, &*api.records, actor.account(), id).await?;
         let view = view.ok_or_else(|| Problem::not_found("session").at("/session_id"))?;
         let phone = view.me.and_then(|me| me.phone);
-        number =
-            Some(phone.ok_or_else(|| Problem::field("/session_id", "the session is not linked to a phone"))?);
+        let phone =
+            phone.ok_or_else(|| Problem::field("/session_id", "the session is not linked to a phone"))?;
+        number = Some(phone.to_string());
     }
-    let fault = json!({ "kind": kind, "number": number, "count": count, "for_s": for_s });
+    let fault = json!({
+        "kind": kind, "number": number, "count": count, "for_s": for_s, "delay_ms": delay_ms, "limit": limit,
+    });
     call::<Empty>(&api, actor.account(), keyed(key, with("POST", "faults", &fault))).await
 }
 

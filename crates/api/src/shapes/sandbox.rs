@@ -122,7 +122,7 @@ pub(crate) struct InboxEntryOut {
     whatsapp_id: String,
     /// Number of the person who wrote it.
     from: String,
-    /// Number of the other party.
+    /// Number of the other party, or the address of the group.
     chat: String,
     /// Its kind, as in `POST /messages`.
     r#type: String,
@@ -134,11 +134,31 @@ pub(crate) struct InboxEntryOut {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     target: Option<String>,
+    /// Its file, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    media: Option<InboxMediaOut>,
     /// When the phone had it.
     #[schema(format = DateTime)]
     received_at: String,
     /// How often the network handed it this id.
     copies: u64,
+}
+
+/// A file in a phone's inbox.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = InboxMedia)]
+pub(crate) struct InboxMediaOut {
+    /// As its sender says.
+    mime_type: Option<String>,
+    /// Of a document.
+    filename: Option<String>,
+    /// Bytes of the decrypted file.
+    size_bytes: u64,
+    /// Of the decrypted file, base64.
+    sha256: Option<String>,
+    /// `ok` (fetched, decrypted, both hashes right), `gone`, or `invalid`.
+    state: String,
 }
 
 /// What a phone says to a message: `"echo"`, or `{"text": "…"}`.
@@ -208,10 +228,14 @@ pub(crate) enum FaultKind {
     LogOut,
     /// Closes connections as if another client took their place, at once.
     Replace,
+    /// Says at login that it is not available (503).
+    ServiceUnavailable,
     /// Refuses logins as restricted for a time.
     Restrict,
-    /// Holds messages back.
+    /// Holds messages back, for `delay_ms`.
     Delay,
+    /// Delivers a message behind the next one.
+    Reorder,
     /// Delivers messages twice.
     Duplicate,
     /// Takes messages and does not acknowledge them.
@@ -220,6 +244,14 @@ pub(crate) enum FaultKind {
     Corrupt,
     /// Has lost media.
     MediaGone,
+    /// Has used up all one-time keys, at once.
+    PreKeysExhausted,
+    /// Refuses further messages to people who have not answered `limit` of them (463).
+    LimitUnanswered,
+    /// A phone that does everything late, by `delay_ms`.
+    SlowPhone,
+    /// A phone that is never online, until the fault is removed or over.
+    NeverOnline,
 }
 
 /// A fault to add.
@@ -233,6 +265,10 @@ pub(crate) struct FaultIn {
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "ses_01KAJ1V7Q6E1P8K3M5R7T9W2YB")]
     pub(crate) session_id: Option<SessionId>,
+    /// Only for this phone, in place of `session_id`.
+    #[serde(default)]
+    #[schema(example = "+15550001111")]
+    pub(crate) number: Option<String>,
     /// How many times; once when neither this nor `for_s` is given.
     #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000)]
@@ -241,20 +277,32 @@ pub(crate) struct FaultIn {
     #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 86_400)]
     pub(crate) for_s: Option<i64>,
+    /// With `delay` and `slow_phone`: milliseconds, up to a day; 1,000 when absent.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 86_400_000)]
+    pub(crate) delay_ms: Option<i64>,
+    /// With `limit_unanswered`: how many messages a person takes who has not answered; none when absent.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>)]
+    pub(crate) limit: Option<i64>,
 }
 
 /// A fault in force.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[schema(as = Fault)]
 pub(crate) struct FaultOut {
+    /// Its number.
+    id: i64,
     /// What goes wrong.
     kind: FaultKind,
-    /// Number of the phone whose session it is for; null for the whole network.
+    /// The phone that it is for, or whose session; null for the whole network.
     #[schema(required)]
     number: Option<String>,
     /// How many times it will still happen.
     #[schema(required)]
     remaining: Option<u64>,
+    /// How many times it has happened.
+    struck: u64,
     /// When it ends.
     #[schema(format = DateTime, required)]
     ends_at: Option<String>,

@@ -129,6 +129,14 @@ async fn wrong_bodies_are_refused_and_the_field_is_named() -> Result<()> {
     names(&client.post("/sandbox/faults", json!({ "kind": "duplicate", "count": 0 })).await?, "/count")?;
     let unlinked = json!({ "kind": "duplicate", "session_id": session });
     names(&client.post("/sandbox/faults", unlinked).await?, "/session_id")?;
+    let both = json!({ "kind": "slow_phone", "session_id": session, "number": FRIEND });
+    names(&client.post("/sandbox/faults", both).await?, "/number")?;
+    let late = json!({ "kind": "slow_phone", "number": FRIEND, "delay_ms": 0 });
+    names(&client.post("/sandbox/faults", late).await?, "/delay_ms")?;
+    let slow = json!({ "kind": "slow_phone", "number": FRIEND, "delay_ms": 5, "count": 3 });
+    ensure!(client.post("/sandbox/faults", slow).await?.status == 202);
+    let faults = client.all("/sandbox/faults").await?;
+    ensure!(faults.len() == 1 && faults[0]["number"] == FRIEND && faults[0]["struck"] == 0, "{faults:?}");
     let scanned = client.post(&format!("/sandbox/phones/{FRIEND}/scan"), json!({ "qr": "x" })).await?;
     is_problem(&scanned, 422, "invalid_qr")?;
     let nobody = client.get("/sandbox/phones/+15559999999/inbox").await?;
