@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     emulators::Emulators,
-    shell::{cargo, output, root, step, target_dir},
+    shell::{build_programs, output, root, target_dir},
 };
 
 /// Between these lines of the page stands what was counted.
@@ -27,7 +27,7 @@ pub(crate) struct CostArgs {
 }
 
 pub(crate) fn run(CostArgs { messages, print }: CostArgs) -> Result<()> {
-    step("build the programs", &mut cargo(&["build", "--workspace", "--bins"]))?;
+    build_programs()?;
     let emulators = Emulators::install()?;
     let mut count = Command::new(target_dir().join("debug/waxwing-tests-deployed"));
     count.arg(messages.to_string()).current_dir(root()).stderr(Stdio::inherit());

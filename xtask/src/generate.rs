@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::shell::{cargo, output, root, step, target_dir};
+use crate::shell::{build_programs, output, root, target_dir};
 
 /// What `gen` is told.
 #[derive(Debug, clap::Args)]
@@ -16,8 +16,7 @@ pub(crate) struct GenArgs {
 
 pub(crate) fn run(GenArgs { check }: GenArgs) -> Result<()> {
     let path = root().join("openapi/openapi.json");
-    // As the tests are selected, so that nothing is compiled twice.
-    step("build the programs", &mut cargo(&["build", "--workspace", "--bins"]))?;
+    build_programs()?;
     let document = output(Command::new(target_dir().join("debug/waxwing")).arg("openapi"))?;
     if check {
         let committed =

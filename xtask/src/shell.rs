@@ -51,6 +51,12 @@ pub(crate) fn step(name: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Builds all programs as `cargo test --workspace` selects them: with other features of the same crates most of what they
+/// are built on, the client library too, would be compiled a second time.
+pub(crate) fn build_programs() -> Result<()> {
+    step("build the programs", &mut cargo(&["build", "--workspace", "--bins", "--tests"]))
+}
+
 /// What a program prints.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("{command:?} cannot be started"))?;

@@ -6,7 +6,7 @@ use crate::{
     emulators::Emulators,
     generate::{self, GenArgs},
     protocol,
-    shell::{cargo, output, step},
+    shell::{build_programs, cargo, output, step},
     tidy,
 };
 
@@ -47,8 +47,7 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
         step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     }
     if matches!(part, None | Some(Part::Aws | Part::Protocol)) {
-        // As the tests are selected, so that nothing is compiled twice.
-        step("build the programs", &mut cargo(&["build", "--workspace", "--bins"]))?;
+        build_programs()?;
     } else if wanted(Part::Api) {
         step("build waxwing", &mut cargo(&["build", "--package", "waxwing-server"]))?;
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     emulators::Emulators,
-    shell::{cargo, root, step, target_dir},
+    shell::{build_programs, root, step, target_dir},
 };
 
 /// What `torture` is told.
@@ -18,7 +18,7 @@ pub(crate) struct TortureArgs {
 }
 
 pub(crate) fn run(TortureArgs { rest }: TortureArgs) -> Result<()> {
-    step("build the programs", &mut cargo(&["build", "--workspace", "--bins"]))?;
+    build_programs()?;
     let mut torture = Command::new(target_dir().join("debug/waxwing-tests-torture"));
     torture.args(&rest).current_dir(root());
     if rest.iter().any(|argument| argument == "aws" || argument == "--on=aws") {
