@@ -47,24 +47,34 @@ impl Admission {
 
     /// Returns when the caller may connect.
     pub(crate) async fn admitted(&self) {
+        loop {
+            self.not_held().await;
+            let slot = {
+                let mut next = self.next.lock().await;
+                let slot = (*next).max(Instant::now());
+                *next = slot + self.interval;
+                slot
+            };
+            tokio::time::sleep_until(slot).await;
+            // Somebody may have been refused meanwhile.
+            if !self.is_held() {
+                return;
+            }
+        }
+    }
+
+    async fn not_held(&self) {
         let mut held = self.held_until.subscribe();
         loop {
             let until = *held.borrow_and_update();
             match until.filter(|until| Instant::now() < *until) {
-                None => break,
+                None => return,
                 Some(until) => tokio::select! {
                     () = tokio::time::sleep_until(until) => {}
                     _ = held.changed() => {}
                 },
             }
         }
-        let slot = {
-            let mut next = self.next.lock().await;
-            let slot = (*next).max(Instant::now());
-            *next = slot + self.interval;
-            slot
-        };
-        tokio::time::sleep_until(slot).await;
     }
 }
 

@@ -42,9 +42,16 @@ pub(crate) async fn beat(
     let mut last: Option<Instant> = None;
     while !*stop.borrow() {
         let began = Instant::now();
-        let draining = members.is_draining();
-        let view = HostView { address: address.clone(), sessions: sessions(), draining };
-        let pause = match timeout(BEAT_TIMEOUT, write(&ports, &view)).await {
+        // A process that stood still for a while: others may have its sessions already.
+        if last.is_some_and(|last| last.elapsed() >= FENCE) {
+            tell(&alive, false);
+        }
+        let written = async {
+            let _row = members.row.lock().await;
+            let draining = members.is_draining();
+            write(&ports, &HostView { address: address.clone(), sessions: sessions(), draining }).await
+        };
+        let pause = match timeout(BEAT_TIMEOUT, written).await {
             Ok(Ok(())) => {
                 last = Some(began);
                 look_round(&members).await;
@@ -59,14 +66,19 @@ pub(crate) async fn beat(
                 AGAIN
             },
         };
-        let lives = last.is_some_and(|last| last.elapsed() < FENCE);
-        if alive.send_replace(lives) && !lives {
-            tracing::error!("the host cannot say that it lives, and lets go of its sessions");
-        }
+        tell(&alive, last.is_some_and(|last| last.elapsed() < FENCE));
         tokio::select! {
             () = sleep(pause) => {}
             _ = stop.changed() => {}
         }
+    }
+}
+
+/// Says whether sessions may be held, when that is news.
+fn tell(alive: &watch::Sender<bool>, lives: bool) {
+    let changed = alive.send_if_modified(|alive| std::mem::replace(alive, lives) != lives);
+    if changed && !lives {
+        tracing::error!("the host cannot say that it lives, and lets go of its sessions");
     }
 }
 
@@ -79,9 +91,14 @@ async fn look_round(members: &Members) {
 }
 
 /// Tells the others that this host gives its sessions away.
-pub(crate) async fn drain(ports: &HostPorts, address: &str, sessions: usize) {
-    let view = HostView { address: address.to_owned(), sessions, draining: true };
-    match timeout(BEAT_TIMEOUT, write(ports, &view)).await {
+pub(crate) async fn drain(ports: &HostPorts, members: &Members, address: &str, sessions: usize) {
+    members.drain();
+    let written = async {
+        // No beat that knew nothing of it comes later.
+        let _row = members.row.lock().await;
+        write(ports, &HostView { address: address.to_owned(), sessions, draining: true }).await
+    };
+    match timeout(BEAT_TIMEOUT, written).await {
         Ok(Ok(())) => {},
         Ok(Err(error)) => tracing::warn!(%error, "the others are not told that this host stops"),
         Err(_) => tracing::warn!("telling the others that this host stops took too long"),

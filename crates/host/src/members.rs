@@ -24,12 +24,14 @@ pub(crate) struct Members {
     /// When the last reading began.
     read_at: Mutex<Option<Instant>>,
     draining: AtomicBool,
+    /// Held while this host's own row is written.
+    pub(crate) row: Mutex<()>,
 }
 
 impl Members {
     pub(crate) fn new(records: Arc<dyn Records>, me: Option<String>) -> Self {
         let (known, read_at) = (watch::Sender::default(), Mutex::default());
-        Self { records, me, known, read_at, draining: AtomicBool::new(false) }
+        Self { records, me, known, read_at, draining: AtomicBool::new(false), row: Mutex::default() }
     }
 
     /// This host takes no session any more.

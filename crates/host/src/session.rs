@@ -4,12 +4,13 @@ mod connected;
 mod ending;
 mod place;
 mod probe;
+mod waiting;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 use waxwing_app::{
     commands::{Outcomes, SeenStatus},
@@ -48,6 +49,8 @@ const LOGOUT_TIMEOUT: Duration = Duration::from_secs(15);
 const HEAR_OUT: Duration = Duration::from_secs(1);
 /// The reason of a session that waits because the client is too old.
 const OUTDATED: &str = "client_outdated";
+/// The reason of a session whose place another client took.
+const REPLACED: &str = "replaced";
 /// How the linked device is called on the phone when nothing else is said.
 const DEVICE_NAME: &str = "Waxwing";
 
@@ -69,6 +72,15 @@ pub(crate) struct Shared {
 async fn fenced(alive: &mut watch::Receiver<bool>) {
     if alive.wait_for(|alive| !alive).await.is_err() {
         // A host that is alone is never fenced.
+        std::future::pending().await
+    }
+}
+
+/// Ends when the host may hold sessions and could not, or the other way round.
+async fn turned(alive: &mut watch::Receiver<bool>) {
+    let was = *alive.borrow_and_update();
+    if alive.wait_for(|now| *now != was).await.is_err() {
+        // A host that is alone may always.
         std::future::pending().await
     }
 }
@@ -143,7 +155,14 @@ impl Session {
                     self.wait(LET_GO_LOOK).await;
                     continue;
                 },
-                Ok(Place::Elsewhere) => break,
+                Ok(Place::Elsewhere) => match self.let_go().await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::warn!(session = %self.id, %error, "the session is not let go yet");
+                        self.wait(Duration::from_secs(1)).await;
+                        continue;
+                    },
+                },
                 Err(error) => {
                     tracing::warn!(session = %self.id, %error, "the session waits for the engine");
                     self.wait(Duration::from_secs(1)).await;
@@ -190,7 +209,7 @@ impl Session {
         tokio::select! {
             _ = self.pokes.recv() => {}
             _ = self.stop.changed() => {}
-            _ = self.alive.changed() => {}
+            () = turned(&mut self.alive) => {}
             () = tokio::time::sleep(at_most) => {}
         }
     }
@@ -246,7 +265,7 @@ impl Session {
             // Who starts it anew has a reason to try.
             self.shared.admission.release();
         }
-        if !self.admitted(view.generation).await? {
+        if !self.admitted(view.generation).await? || !self.still_wanted(view.generation) {
             return Ok(());
         }
         let mut open = self.open(&view).await?;
@@ -288,6 +307,12 @@ impl Session {
                     self.close(&mut open).await;
                     return Ok(());
                 },
+                // The next host has the session already: that is no news of it.
+                Ended::Over(_, Some(reason)) if reason == REPLACED && !self.holds().await? => {
+                    open.connection.abort();
+                    self.state = None;
+                    return Ok(());
+                },
                 Ended::Over(status, reason) => {
                     self.close(&mut open).await;
                     return self.over(status, reason).await;
@@ -305,24 +330,6 @@ impl Session {
         match open.connection.connect() {
             Ok(()) => self.follow(open).await,
             Err(_) => Ok(Ended::Reopen),
-        }
-    }
-
-    /// Waits until the host lets this session connect. False when the wish changed or the host stops meanwhile.
-    async fn admitted(&mut self, generation: u64) -> Result<bool, PortError> {
-        let shared = self.shared.clone();
-        if shared.admission.is_held() {
-            self.live.say(SessionStatus::Reconnecting, Some(OUTDATED), None).await;
-        }
-        let mut admitted = std::pin::pin!(shared.admission.admitted());
-        loop {
-            tokio::select! {
-                () = &mut admitted => return Ok(true),
-                _ = self.stop.changed() => return Ok(false),
-                poke = self.pokes.recv() => if !self.goes_on(poke, generation).await? {
-                    return Ok(false);
-                },
-            }
         }
     }
 
@@ -362,42 +369,6 @@ impl Session {
         let reason = format!("wrong_network: this build serves {}", waxwing_whatsapp::NETWORK.as_str());
         tracing::error!(session = %self.id, network = view.network.as_str(), "{reason}");
         self.over(SessionStatus::Failed, Some(reason)).await
-    }
-
-    /// Waits before a reconnect. Past the grace the drop becomes news. False when the wish changed meanwhile.
-    async fn pause_before_reconnect(&mut self, pause: Duration, generation: u64) -> Result<bool, PortError> {
-        let until = Instant::now() + pause;
-        loop {
-            self.report_long_drop().await?;
-            let grace = self.dropped_at.map_or(until, |at| at + self.shared.settings.grace);
-            tokio::select! {
-                () = sleep_until(until) => return Ok(true),
-                () = sleep_until(grace), if grace < until && grace > Instant::now() => {}
-                _ = self.stop.changed() => return Ok(false),
-                poke = self.pokes.recv() => if !self.goes_on(poke, generation).await? {
-                    return Ok(false);
-                },
-            }
-        }
-    }
-
-    /// A session that was connected and is not for longer than the grace is reported.
-    async fn report_long_drop(&mut self) -> Result<(), PortError> {
-        let over = self.dropped_at.is_some_and(|at| at.elapsed() >= self.shared.settings.grace);
-        if over && self.live.status() != Some(SessionStatus::Reconnecting) {
-            self.record_status(SessionStatus::Reconnecting, Some("connection_lost")).await?;
-            self.live.say(SessionStatus::Reconnecting, Some("connection_lost"), None).await;
-        }
-        Ok(())
-    }
-
-    /// What a hint means while there is no connection: false when the wish changed, or the host is gone.
-    async fn goes_on(&mut self, poke: Option<Poke>, generation: u64) -> Result<bool, PortError> {
-        if poke.is_none() {
-            return Ok(false);
-        }
-        self.look().await?;
-        Ok(self.still_wanted(generation))
     }
 
     fn still_wanted(&self, generation: u64) -> bool {

@@ -201,7 +201,12 @@ impl Host {
                 },
             };
             if fleet_changed {
-                self.tell_those_who_move().await;
+                tokio::select! {
+                    () = self.tell_those_who_move() => {}
+                    // Whose sessions have nobody now comes first.
+                    _ = fleet.changed() => continue,
+                    _ = stopped.changed() => return,
+                }
             }
             fleet_changed = tokio::select! {
                 () = tokio::time::sleep(pause) => false,
@@ -274,12 +279,11 @@ impl Host {
     }
 
     /// Closes all connections gracefully and waits for it, for three seconds at most; where there are other hosts, until they
-    /// have the sessions, for half a minute at most.
+    /// are told, for half a minute at most.
     pub async fn stop(&self) {
-        self.shared.members.drain();
         let timeout = match &self.shared.ports.membership {
             Some(Membership { address, .. }) => {
-                heart::drain(&self.shared.ports, address, self.sessions()).await;
+                heart::drain(&self.shared.ports, &self.shared.members, address, self.sessions()).await;
                 STOP_TIMEOUT_OF_SEVERAL
             },
             None => STOP_TIMEOUT,

@@ -162,8 +162,8 @@ impl Connection {
     pub async fn probe(&self, timeout: Duration) -> bool {
         let probe = self.client.send_iq(KeepaliveSpec::with_timeout(timeout).build_iq());
         let answer = tokio::time::timeout(timeout, probe).await;
-        // An error that is an answer is one, too.
-        matches!(answer, Ok(Ok(_) | Err(IqError::ServerError { .. })))
+        // Of other errors the end of the connection tells.
+        !matches!(answer, Err(_) | Ok(Err(IqError::Timeout)))
     }
 
     /// The account and its name, once a phone has linked this device.

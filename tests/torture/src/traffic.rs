@@ -82,8 +82,10 @@ async fn insist(place: &watch::Receiver<Client>, path: &str, key: &str, body: &V
             Ok(answer) if answer.status == 202 => {
                 return answer.body["whatsapp_id"].as_str().map(str::to_owned).context("an id");
             },
-            Ok(answer) if answer.status < 500 => bail!("{path}: {answer:?}"),
-            // It is away, or its disk is full: what has the same key is done once.
+            Ok(answer) if answer.status < 500 && !matches!(answer.status, 409 | 429) => {
+                bail!("{path}: {answer:?}")
+            },
+            // It is away, busy, or its disk is full: what has the same key is done once.
             Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }

@@ -17,7 +17,7 @@ use waxwing_whatsapp::{
     Connection, ConnectionEvent, Disconnect, OutgoingMessage, PermanentCause, ReceiptStep as Step, SendError,
 };
 
-use super::{OUTDATED, Open, Poke, Session, fenced, logout_reason, probe::Probe};
+use super::{OUTDATED, Open, Poke, REPLACED, Session, fenced, logout_reason, probe::Probe};
 use crate::{lanes::Outcome, outbox};
 
 /// The time of the last frame is written at one of so many looks while nothing else happens.
@@ -272,7 +272,7 @@ impl Session {
             E::LoggedOut { reason } => {
                 run.over = Some((SessionStatus::LoggedOut, Some(logout_reason(&reason))))
             },
-            E::Replaced => run.over = Some((SessionStatus::Failed, Some("replaced".to_owned()))),
+            E::Replaced => run.over = Some((SessionStatus::Failed, Some(REPLACED.to_owned()))),
             E::ClientOutdated => run.over = Some((SessionStatus::ClientOutdated, Some(OUTDATED.to_owned()))),
             E::Restricted { until, code, .. } => {
                 run.over =
@@ -306,7 +306,7 @@ impl Session {
                 PermanentCause::QrExhausted => {
                     Ended::Over(SessionStatus::Stopped, Some("qr_exhausted".to_owned()))
                 },
-                PermanentCause::Replaced => Ended::Over(SessionStatus::Failed, Some("replaced".to_owned())),
+                PermanentCause::Replaced => Ended::Over(SessionStatus::Failed, Some(REPLACED.to_owned())),
                 PermanentCause::ClientOutdated => {
                     Ended::Over(SessionStatus::ClientOutdated, Some(OUTDATED.to_owned()))
                 },

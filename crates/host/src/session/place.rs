@@ -33,14 +33,29 @@ impl Session {
         if !self.shared.members.is_home_now(self.id).await? {
             return Ok(Place::Elsewhere);
         }
-        let held = match self.placed().await?.and_then(|(_, placement)| placement.host) {
-            Some(host) if host != self.shared.ports.host_name => {
-                let records = &self.shared.ports.records;
-                records.get(&keys::host(&host), Consistency::Strong).await?.is_some()
-            },
-            _ => false,
-        };
+        let placed = self.placed().await?;
+        let held = self.is_held_elsewhere(placed.map(|(_, placement)| placement)).await?;
         Ok(if held || !*self.alive.borrow() { Place::HereLater } else { Place::Here })
+    }
+
+    /// Whether another host that lives holds the session.
+    async fn is_held_elsewhere(&self, placed: Option<Placement>) -> Result<bool, PortError> {
+        let ports = &self.shared.ports;
+        match placed.and_then(|placement| placement.host) {
+            Some(host) if ports.membership.is_some() && host != ports.host_name => {
+                Ok(ports.records.get(&keys::host(&host), Consistency::Strong).await?.is_some())
+            },
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether this host still holds the session.
+    pub(super) async fn holds(&self) -> Result<bool, PortError> {
+        if !self.shared.members.are_several() {
+            return Ok(true);
+        }
+        let placed = self.placed().await?.and_then(|(_, placement)| placement.host);
+        Ok(placed.as_deref() == Some(self.shared.ports.host_name.as_str()))
     }
 
     /// Who holds the session, and the row's version.
@@ -72,7 +87,12 @@ impl Session {
         }
         let ports = &self.shared.ports;
         let key = keys::placement(self.account, self.id);
-        let held = self.placed().await?.map_or(0, |(version, _)| version);
+        let placed = self.placed().await?;
+        let held = placed.as_ref().map_or(0, |(version, _)| *version);
+        // Somebody may have come first while this host waited for its turn to connect.
+        if self.is_held_elsewhere(placed.map(|(_, placement)| placement)).await? {
+            return Err(PortError::Conflict("another host holds the session".to_owned()));
+        }
         let guard = if held == 0 { Guard::Absent } else { Guard::Exactly(held) };
         let row = rows::row(key, held + 1, &Placement { host: Some(ports.host_name.clone()) })?;
         ports.records.write_all(vec![Write::Put(row, guard)]).await?;

@@ -6,4 +6,5 @@ mod fleet;
 mod outdated;
 mod pairing;
 mod replay;
+mod rest;
 mod world;

@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,7 +28,10 @@ use waxwing_app::{
     fleet::Fleet,
     id_source::IdSource,
     keys,
-    ports::{Bounds, Clock as _, EntropyExt as _, FeedItem, Gateway, Query, Records},
+    ports::{
+        Bounds, Clock as _, Consistency, EntropyExt as _, FeedItem, Gateway, Key, PortError, Query, Records,
+        Row, Write,
+    },
     processes::Delivery,
     projections::SessionProjection,
     queries, rows,
@@ -117,6 +123,38 @@ impl Gateway for Switchboard {
     }
 }
 
+/// Counts what hosts ask of their engine.
+struct Counted {
+    records: Arc<dyn Records>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn one(&self) -> &dyn Records {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        &*self.records
+    }
+}
+
+#[async_trait]
+impl Records for Counted {
+    async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Row>, PortError> {
+        self.one().get(key, consistency).await
+    }
+
+    async fn write_each(&self, writes: Vec<Write>) -> Result<Vec<bool>, PortError> {
+        self.one().write_each(writes).await
+    }
+
+    async fn write_all(&self, writes: Vec<Write>) -> Result<(), PortError> {
+        self.one().write_all(writes).await
+    }
+
+    async fn query(&self, query: Query) -> Result<Vec<Row>, PortError> {
+        self.one().query(query).await
+    }
+}
+
 /// The wire between hosts and the network.
 pub struct Wire(watch::Sender<bool>);
 
@@ -155,6 +193,7 @@ async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut stalled: w
 pub struct World {
     pub network: Network,
     pub wire: Wire,
+    calls: Arc<AtomicUsize>,
     pub client_clock: Arc<MovedClock>,
     web_socket: String,
     switchboard: Switchboard,
@@ -221,6 +260,7 @@ impl World {
         Self {
             network,
             wire,
+            calls: Arc::default(),
             client_clock,
             web_socket,
             switchboard,
@@ -244,7 +284,7 @@ impl World {
         let connector = Connector::new(Arc::new(endpoint), ports.clock.clone()).unwrap();
         let ports = HostPorts {
             commands: ports.clone(),
-            records: self.engine.records(),
+            records: Arc::new(Counted { records: self.engine.records(), calls: self.calls.clone() }),
             work: self.engine.work(),
             secrets: self.engine.secrets(),
             clock: ports.clock.clone(),
@@ -329,6 +369,15 @@ impl World {
             Once::Done(view) => view.id,
             Once::Repeated(_) => unreachable!("the request has no key"),
         }
+    }
+
+    pub async fn stop(&self, session: SessionId) {
+        self.commands.wish_session(account(), session, SessionWish::Stop, &Cause::system()).await.unwrap();
+    }
+
+    /// How often hosts asked their engine so far.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
     }
 
     pub async fn start(&self, session: SessionId) {
