@@ -21,7 +21,16 @@ pub(crate) async fn judge(
 ) -> Result<Found> {
     let mut last = (Found::default(), Instant::now());
     loop {
-        let found = compare(client, receiver, lines).await?;
+        let found = match compare(client, receiver, lines).await {
+            Ok(found) => found,
+            // Whoever was just hurt may not answer yet.
+            Err(error) if last.1.elapsed() < standstill => {
+                eprintln!("not answered: {error:#}");
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                continue;
+            },
+            Err(error) => return Err(error),
+        };
         if found.is_well() || last.1.elapsed() > standstill {
             return Ok(found);
         }
