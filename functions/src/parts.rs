@@ -39,6 +39,7 @@ pub fn api(deployment: &Deployment) -> Result<Api, Error> {
     let sandbox = deployment.sandbox.clone();
     Ok(Api {
         records: deployment.records(),
+        pairing: deployment.pairing.clone(),
         webhooks: post(deployment)?,
         sandbox: sandbox.map(|client| Arc::new(RemoteSandbox(client)) as Arc<dyn SandboxControl>),
         rate_limits: Arc::default(),

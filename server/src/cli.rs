@@ -50,6 +50,9 @@ pub(crate) struct UpArgs {
     /// Connects to WhatsApp that are begun each second.
     #[arg(long, env = "WAXWING_CONNECTS_PER_S", default_value_t = 50)]
     pub(crate) connects_per_s: u32,
+    /// Sessions may use proxies on private addresses: for a server whose customers are all trusted.
+    #[arg(long, env = "WAXWING_PRIVATE_PROXIES")]
+    pub(crate) private_proxies: bool,
     /// Most pages of the database file, 4 KiB each: a limit on disk use.
     #[arg(long, env = "WAXWING_MAX_PAGE_COUNT")]
     pub(crate) max_page_count: Option<u32>,

@@ -22,7 +22,7 @@ use waxwing_app::{
 };
 use waxwing_domain::Network as WhatsappNetwork;
 use waxwing_host::{Host, HostPorts, HostSettings};
-use waxwing_runtime::{GuardedPost, shutdown_signal};
+use waxwing_runtime::{GuardedPost, proxy_guard, shutdown_signal};
 use waxwing_whatsapp::Connector;
 
 use crate::{
@@ -117,7 +117,9 @@ impl Parts {
         stopped: watch::Receiver<bool>,
     ) -> Result<Self> {
         let Installation { engine, clock, entropy, commands } = installation;
-        let connector = Connector::new(network.endpoints, clock.clone())?;
+        let sandboxed = commands.network == WhatsappNetwork::Sandbox;
+        let guard = proxy_guard(sandboxed, args.private_proxies);
+        let connector = Connector::new(network.endpoints, clock.clone(), guard)?;
         let ports = HostPorts {
             commands: commands.ports.clone(),
             records: engine.records(),
@@ -152,6 +154,7 @@ impl Parts {
         let api = Api {
             commands: commands.clone(),
             records: engine.records(),
+            pairing: Arc::new(host.clone()),
             webhooks: post,
             sandbox: network.sandbox,
             rate_limits: Arc::default(),

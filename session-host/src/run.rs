@@ -6,7 +6,8 @@ use waxwing_app::ports::{Clock, Entropy, EntropyExt};
 use waxwing_aws::Deployment;
 use waxwing_host::{Host, HostPorts, HostSettings, Membership};
 use waxwing_runtime::{
-    OsEntropy, SystemClock, environment, print_metrics, shutdown_signal, signed_client_maker, unix_seconds,
+    OsEntropy, SystemClock, environment, print_metrics, proxy_guard, shutdown_signal, signed_client_maker,
+    unix_seconds,
 };
 use waxwing_signed_http::Verifier;
 use waxwing_whatsapp::{Connector, Endpoints};
@@ -49,7 +50,7 @@ pub(crate) async fn run() -> Result<()> {
         secrets: deployment.engine.secrets(),
         clock: clock.clone(),
         entropy: entropy.clone(),
-        connector: Arc::new(Connector::new(endpoints(&deployment)?, clock.clone())?),
+        connector: Arc::new(Connector::new(endpoints(&deployment)?, clock.clone(), proxies())?),
         host_name: name(&*entropy),
         membership: Some(Membership { address: address.clone(), peers: deployment.gateway.clone() }),
     };
@@ -97,6 +98,12 @@ async fn tell_metrics(host: Host, clock: Arc<dyn Clock>) {
 fn name(entropy: &dyn Entropy) -> String {
     let random: [u8; 8] = entropy.bytes();
     format!("host-{:016x}", u64::from_be_bytes(random))
+}
+
+/// Where sessions' proxies may be. `WAXWING_PRIVATE_PROXIES=true` is for a deployment whose customers are all trusted.
+fn proxies() -> waxwing_whatsapp::ProxyGuard {
+    let private = environment("WAXWING_PRIVATE_PROXIES").as_deref() == Some("true");
+    proxy_guard(waxwing_whatsapp::NETWORK == waxwing_domain::Network::Sandbox, private)
 }
 
 fn endpoints(deployment: &Deployment) -> Result<Arc<dyn Endpoints>> {

@@ -12,7 +12,7 @@ use waxwing_app::{
         AuthenticateError, CreateSessionError, CreateWebhookError, DeleteWebhookError, IdempotencyError,
         SendMessageError, SessionWishError,
     },
-    ports::{GatewayError, PortError},
+    ports::{GatewayError, PairingCodeError, PortError},
 };
 use waxwing_domain::{message::MessageError, session::SessionError, webhook_endpoint::WebhookEndpointError};
 
@@ -62,6 +62,12 @@ pub(crate) const KINDS: &[(&str, StatusCode, &str, &str)] = &[
         StatusCode::CONFLICT,
         "There is no code to scan",
         "A session has a code while its status is `pairing`. Start it, or wait a moment.",
+    ),
+    (
+        "pairing_refused",
+        StatusCode::CONFLICT,
+        "WhatsApp gives no code now",
+        "The detail is WhatsApp's reason. Check the number; after several codes in a row WhatsApp makes a number wait for a while.",
     ),
     (
         "idempotency_conflict",
@@ -287,6 +293,18 @@ impl From<GatewayError> for Problem {
     }
 }
 
+impl From<PairingCodeError> for Problem {
+    fn from(error: PairingCodeError) -> Self {
+        match error {
+            PairingCodeError::NotPairing => {
+                Self::new("not_pairing", "The session does not wait for a phone right now.")
+            },
+            PairingCodeError::Refused(reason) => Self::new("pairing_refused", reason),
+            PairingCodeError::Gateway(error) => error.into(),
+        }
+    }
+}
+
 impl From<AuthenticateError> for Problem {
     fn from(error: AuthenticateError) -> Self {
         match error {
@@ -332,6 +350,9 @@ impl From<CreateSessionError> for Problem {
             CreateSessionError::Session(SessionError::InvalidName) => {
                 Self::field("/name", SessionError::InvalidName.to_string())
             },
+            CreateSessionError::Session(SessionError::InvalidDeviceName) => {
+                Self::field("/settings/device_name", SessionError::InvalidDeviceName.to_string())
+            },
             CreateSessionError::Session(error) => Self::new("conflict", error.to_string()),
             CreateSessionError::Idempotency(error) => error.into(),
             CreateSessionError::Port(error) => error.into(),
@@ -342,6 +363,9 @@ impl From<CreateSessionError> for Problem {
 impl From<SessionWishError> for Problem {
     fn from(error: SessionWishError) -> Self {
         match error {
+            SessionWishError::Session(error @ SessionError::InvalidDeviceName) => {
+                Self::field("/settings/device_name", error.to_string())
+            },
             SessionWishError::Session(_) => Self::not_found("session"),
             SessionWishError::Port(error) => error.into(),
         }

@@ -6,7 +6,7 @@ use std::sync::{
 use waxwing_app::{
     commands::Commands,
     id_source::IdSource,
-    ports::{Records, SandboxControl, WebhookPost},
+    ports::{Pairing, Records, SandboxControl, WebhookPost},
 };
 
 use crate::RateLimits;
@@ -18,6 +18,8 @@ pub struct Api {
     pub commands: Commands,
     /// Read models.
     pub records: Arc<dyn Records>,
+    /// Links sessions.
+    pub pairing: Arc<dyn Pairing>,
     /// Looks at the addresses of receivers.
     pub webhooks: Arc<dyn WebhookPost>,
     /// The simulated network, where this process serves one.

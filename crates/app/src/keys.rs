@@ -117,6 +117,21 @@ pub fn outbox_row(account: AccountId, session: SessionId, order: &Order) -> Key 
     Key::new(outbox(account, session), order.0.clone())
 }
 
+/// Partition of the parts of a phone's history that are not imported yet, oldest first.
+pub fn history(account: AccountId, session: SessionId) -> String {
+    format!("{account}/{session}/history")
+}
+
+/// One part.
+pub fn history_part(account: AccountId, session: SessionId, part: &str) -> Key {
+    Key::new(history(account, session), part)
+}
+
+/// Some bytes of a part.
+pub fn history_bytes(account: AccountId, session: SessionId, part: &str, index: u32) -> Key {
+    Key::new(format!("{account}/{session}/history/{part}"), format!("{index:05}"))
+}
+
 /// A receipt that waits for its message, by a keyed hash of what it says.
 pub fn parked_receipt(account: AccountId, session: SessionId, id: &str) -> Key {
     Key::new(format!("{account}/{session}/parked-receipts"), id)

@@ -8,7 +8,10 @@ mod secrets;
 mod system;
 mod work;
 
-pub use gateway::{Gateway, GatewayError, SandboxAnswer, SandboxControl, SandboxRequest};
+pub use gateway::{
+    Gateway, GatewayError, Pairing, PairingCode, PairingCodeError, SandboxAnswer, SandboxControl,
+    SandboxRequest,
+};
 pub use http_post::{WebhookPost, WebhookPostError, WebhookRequest};
 pub use journal::{Appended, Claim, ClaimKey, Commit, Feed, FeedItem, Journal, Order, StreamName};
 pub use records::{Bounds, Consistency, Guard, IndexEntry, Key, Query, Records, Row, Write};

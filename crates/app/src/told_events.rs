@@ -42,9 +42,16 @@ pub fn event_part_id(
     }
 }
 
+/// False for an event that receivers are not told of.
+pub fn is_message_event_told(event: &MessageEvent) -> bool {
+    !matches!(event, MessageEvent::Imported(imported) if !imported.told)
+}
+
 /// The type under which receivers know an event of a message.
 pub fn message_event_type(event: &MessageEvent) -> &'static str {
     match event {
+        MessageEvent::Imported(imported) if imported.from_me => "message.sent_from_phone",
+        MessageEvent::Imported(_) => "message.received",
         MessageEvent::Received(_) => "message.received",
         MessageEvent::SentFromPhone(_) => "message.sent_from_phone",
         MessageEvent::Queued(_)
@@ -61,6 +68,7 @@ pub fn message_event_session(event: &MessageEvent) -> SessionId {
         MessageEvent::Queued(data) => data.session_id,
         MessageEvent::Received(data) => data.session_id,
         MessageEvent::SentFromPhone(data) => data.session_id,
+        MessageEvent::Imported(data) => data.session_id,
         MessageEvent::Sent(data) => data.session_id,
         MessageEvent::ReceiptRecorded(data) => data.session_id,
         MessageEvent::Failed(data) => data.session_id,
@@ -78,7 +86,9 @@ pub fn message_event_data(id: MessageId, event: &MessageEvent, view: &MessageVie
         data
     };
     match event {
-        MessageEvent::Received(_) | MessageEvent::SentFromPhone(_) => message_json(view),
+        MessageEvent::Received(_) | MessageEvent::SentFromPhone(_) | MessageEvent::Imported(_) => {
+            message_json(view)
+        },
         MessageEvent::Queued(data) => status(&data.whatsapp_id, MessageStatus::Queued, data.at),
         MessageEvent::Sent(data) => status(&data.whatsapp_id, MessageStatus::Sent, data.at),
         MessageEvent::ReceiptRecorded(data) => {
@@ -128,8 +138,28 @@ pub fn message_json(view: &MessageView) -> Value {
 /// What receivers are told about a session: the type and the `data`. The first has the event's own id; a second is told
 /// under an id of its own.
 pub fn session_event_data(event: &SessionEvent) -> Vec<(&'static str, Value)> {
-    let SessionEvent::StatusChanged(changed) = event else { return Vec::new() };
-    let data = json!({ "status": changed.status, "reason": changed.reason, "at": changed.at });
+    let changed = match event {
+        SessionEvent::StatusChanged(changed) => changed,
+        SessionEvent::CallReceived(call) => {
+            return vec![(
+                "call.received",
+                json!({
+                    "call_id": call.call_id,
+                    "from": call.from,
+                    "group": call.group,
+                    "video": call.video,
+                    "rejected": call.rejected,
+                    "missed": call.missed,
+                    "at": call.at,
+                }),
+            )];
+        },
+        _ => return Vec::new(),
+    };
+    let mut data = json!({ "status": changed.status, "reason": changed.reason, "at": changed.at });
+    if changed.status == SessionStatus::Restricted {
+        data["until"] = json!(changed.until);
+    }
     let named = match changed.status {
         SessionStatus::Connected => Some("session.connected"),
         SessionStatus::Restricted => Some("session.restricted"),

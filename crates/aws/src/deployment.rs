@@ -8,7 +8,7 @@ use waxwing_app::{
     execute::CommandPorts,
     feed::Consumer,
     id_source::IdSource,
-    ports::{Clock, Entropy, Gateway, PortError, Records, Work},
+    ports::{Clock, Entropy, Gateway, Pairing, PortError, Records, Work},
     processes::{Delivery, WebhookFanOut},
     projections::{MessageProjection, SessionProjection},
 };
@@ -47,6 +47,8 @@ pub struct Deployment {
     pub commands: Commands,
     /// Hints to session hosts.
     pub gateway: Arc<dyn Gateway>,
+    /// Asks them for codes.
+    pub pairing: Arc<dyn Pairing>,
     /// With which our own processes sign what they ask of each other.
     pub internal_key: SigningKey,
     /// Calls the sandbox, where the deployment has one.
@@ -92,8 +94,10 @@ impl Deployment {
         };
         let (made, key) = (maker.clone(), internal_key.clone());
         let gateway = HttpGateway::new(records, Arc::new(move |address| made(address, key.clone())));
+        let gateway = Arc::new(gateway);
         let sandbox = variable("WAXWING_SANDBOX_URL").map(|url| maker(&url, internal_key.clone()));
-        Ok(Self { engine, work, commands, gateway: Arc::new(gateway), internal_key, sandbox })
+        let pairing = gateway.clone();
+        Ok(Self { engine, work, commands, gateway, pairing, internal_key, sandbox })
     }
 
     /// Read models and state.

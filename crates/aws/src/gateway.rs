@@ -4,15 +4,16 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::Method;
+use serde_json::json;
 use tokio::{sync::Mutex, time::Instant};
 use waxwing_app::{
     fleet::Fleet,
     keys,
-    ports::{Consistency, Gateway, PortError, Records},
+    ports::{Consistency, Gateway, GatewayError, Pairing, PairingCode, PairingCodeError, PortError, Records},
     rows,
     views::{HostView, Placement},
 };
-use waxwing_domain::{AccountId, SessionId};
+use waxwing_domain::{AccountId, PhoneNumber, SessionId};
 use waxwing_signed_http::Client;
 
 /// How long an address of a host is believed.
@@ -97,5 +98,36 @@ impl Gateway for HttpGateway {
 
     async fn outbox_changed(&self, account: AccountId, session: SessionId) {
         self.hint(account, session, "outbox").await;
+    }
+}
+
+/// A code takes a request of the client's to WhatsApp. API Gateway gives up after 29 s.
+const PAIRING_TIMEOUT: Duration = Duration::from_secs(25);
+
+#[async_trait]
+impl Pairing for HttpGateway {
+    async fn pairing_code(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        phone: &PhoneNumber,
+    ) -> Result<PairingCode, PairingCodeError> {
+        let unavailable = |reason: String| PairingCodeError::Gateway(GatewayError::Unavailable(reason));
+        let address = self.address(account, session).await.map_err(|error| unavailable(error.to_string()))?;
+        let address = address.ok_or_else(|| unavailable("no host lives".to_owned()))?;
+        let path = format!("/internal/sessions/{account}/{session}/pairing-code");
+        let (client, body) = ((self.client_for)(&address), json!({ "phone_number": phone }));
+        let call = client.call(Method::POST, &path, Some(&body), &[]);
+        let answer = tokio::time::timeout(PAIRING_TIMEOUT, call).await;
+        let answer = answer.map_err(|_| unavailable("the host did not answer in time".to_owned()))?;
+        let answer = answer.map_err(|error| unavailable(error.to_string()))?;
+        let text =
+            |name: &str| answer.body.get(name).and_then(|value| value.as_str()).unwrap_or("").to_owned();
+        match answer.status {
+            200 => serde_json::from_value(answer.body).map_err(|error| unavailable(error.to_string())),
+            409 if text("code") == "not_pairing" => Err(PairingCodeError::NotPairing),
+            409 => Err(PairingCodeError::Refused(text("detail"))),
+            status => Err(unavailable(format!("the host answered {status}"))),
+        }
     }
 }

@@ -1,46 +1,55 @@
 //! One session: follows the wish in its row, keeps the connection, sends what is in the outbox, records what comes back.
 
+mod asked;
 mod connected;
 mod ending;
+mod import;
 mod place;
 mod probe;
 mod waiting;
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     time::Instant,
 };
 use waxwing_app::{
     commands::{Outcomes, SeenStatus},
     keys,
-    ports::{Bounds, PortError, Query, Row},
+    ports::{Bounds, PairingCode, PairingCodeError, PortError, Query, Row},
     rows,
     views::{QrCode, SessionView, Wanted},
 };
-use waxwing_domain::{AccountId, SessionId, session::SessionStatus};
+use waxwing_domain::{
+    AccountId, PhoneNumber, SessionId,
+    session::{Session as SessionAggregate, SessionStatus},
+};
 use waxwing_whatsapp::{Connection, ConnectionEvents, LogoutReason, SessionSettings, SignalState};
 
 use crate::{
     admission::{Admission, backoff},
-    inbound::JournalSink,
+    inbound::{JournalSink, ToRead},
     lanes::{Lanes, Outcome},
     live::Live,
     members::Members,
     outbox::{Outbox, Taken},
     supervisor::{HostPorts, HostSettings},
 };
-use connected::Ended;
+use connected::{Ended, Over};
+use import::Import;
 use place::{LET_GO_LOOK, Place};
 
 /// What a session is told from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Poke {
     /// The wish changed.
     Wish,
     /// The outbox has new rows.
     Outbox,
+    /// A code is wanted with which the phone of this number links it. A session that shows no codes lets go of it.
+    PairingCode(PhoneNumber, oneshot::Sender<Result<PairingCode, PairingCodeError>>),
 }
 
 /// How long logging out on the server may take.
@@ -49,6 +58,13 @@ const LOGOUT_TIMEOUT: Duration = Duration::from_secs(15);
 const HEAR_OUT: Duration = Duration::from_secs(1);
 /// The reason of a session that waits because the client is too old.
 const OUTDATED: &str = "client_outdated";
+/// The reason of a session whose connection dropped.
+const CONNECTION_LOST: &str = "connection_lost";
+/// The reasons of a session for which no connection can be made.
+const NETWORK_UNREACHABLE: &str = "network_unreachable";
+const PROXY_UNREACHABLE: &str = "proxy_unreachable";
+/// The reason of a session whose codes nobody used.
+const QR_EXHAUSTED: &str = "qr_exhausted";
 /// The reason of a session whose place another client took.
 const REPLACED: &str = "replaced";
 /// How the linked device is called on the phone when nothing else is said.
@@ -64,6 +80,8 @@ pub(crate) struct Shared {
     /// Bounds how many sessions go to other hosts each second.
     pub(crate) leaving: Admission,
     pub(crate) members: Arc<Members>,
+    /// Bounds how many sessions import history at a time.
+    pub(crate) imports: Semaphore,
     /// Whether sessions may be held.
     pub(crate) alive: watch::Receiver<bool>,
 }
@@ -102,6 +120,10 @@ pub(crate) struct Session {
     failures: u32,
     /// Since when a session that was connected is not; what is shorter than the grace is no news.
     dropped_at: Option<Instant>,
+    /// Why it is not, for programs.
+    drop_reason: &'static str,
+    /// The part of the history that is being imported.
+    import: Import,
     /// The Signal state was erased and nothing was made since.
     forgotten: bool,
     /// The network refused this version of the client.
@@ -113,6 +135,8 @@ pub(crate) struct Open {
     connection: Arc<Connection>,
     events: ConnectionEvents,
     sink: Arc<JournalSink>,
+    /// Messages to mark as read.
+    to_read: mpsc::Receiver<ToRead>,
     generation: u64,
 }
 
@@ -140,6 +164,8 @@ impl Session {
             view: None,
             failures: 0,
             dropped_at: None,
+            drop_reason: CONNECTION_LOST,
+            import: Import::default(),
             forgotten: false,
             outdated: false,
         }
@@ -156,7 +182,7 @@ impl Session {
                     continue;
                 },
                 Ok(Place::Elsewhere) => match self.let_go().await {
-                    Ok(()) => return,
+                    Ok(()) => return self.pass_on_hints().await,
                     Err(error) => {
                         tracing::warn!(session = %self.id, %error, "the session is not let go yet");
                         self.wait(Duration::from_secs(1)).await;
@@ -235,15 +261,27 @@ impl Session {
 
     async fn open(&mut self, view: &SessionView) -> Result<Open, PortError> {
         let state = self.claim().await?;
-        let sink = JournalSink::new(self.shared.outcomes.clone(), self.account, self.id, view.me.clone());
+        let (sink, to_read) = JournalSink::new(self.shared.outcomes.clone(), self.account, self.id, view);
         let device_name = view.settings.device_name.clone().unwrap_or_else(|| DEVICE_NAME.to_owned());
         let mut settings = SessionSettings::new(view.network, device_name.clone());
         // Without a name the client waits ten seconds at each login for the phone to tell one. The phone's word replaces it.
+        settings.proxy = match &view.settings.proxy {
+            // The row does not hold its password.
+            Some(_) => {
+                let commands = &self.shared.ports.commands;
+                let (session, _) =
+                    commands.load::<SessionAggregate>(self.account, &self.id.to_string()).await?;
+                session.settings().proxy.clone()
+            },
+            None => None,
+        };
+        settings.skip_history = !view.settings.import_history;
         settings.push_name = Some(view.me.as_ref().and_then(|me| me.name.clone()).unwrap_or(device_name));
         self.forgotten = false;
         let opened = self.shared.ports.connector.open(state, settings, sink.clone()).await;
         let (connection, events) = opened.map_err(|error| PortError::Unavailable(error.to_string()))?;
-        Ok(Open { connection: Arc::new(connection), events, sink, generation: view.generation })
+        let connection = Arc::new(connection);
+        Ok(Open { connection, events, sink, to_read, generation: view.generation })
     }
 
     /// Connects, and again after each drop, until the wish changes.
@@ -284,8 +322,9 @@ impl Session {
                 },
             };
             match ended {
-                Ended::Dropped(reason) => {
-                    tracing::info!(session = %self.id, reason, "the connection dropped");
+                Ended::Dropped { reason, detail } => {
+                    tracing::info!(session = %self.id, reason, detail, "the connection dropped");
+                    self.drop_reason = reason;
                     let pause = backoff(self.failures, &*self.shared.ports.entropy);
                     self.failures = self.failures.saturating_add(1);
                     let goes_on = match self.pause_before_reconnect(pause, open.generation).await {
@@ -308,14 +347,14 @@ impl Session {
                     return Ok(());
                 },
                 // The next host has the session already: that is no news of it.
-                Ended::Over(_, Some(reason)) if reason == REPLACED && !self.holds().await? => {
+                Ended::Over(over) if over.is(REPLACED) && !self.holds().await? => {
                     open.connection.abort();
                     self.state = None;
                     return Ok(());
                 },
-                Ended::Over(status, reason) => {
+                Ended::Over(over) => {
                     self.close(&mut open).await;
-                    return self.over(status, reason).await;
+                    return self.over(over).await;
                 },
                 Ended::Reopen | Ended::Fenced => {
                     open.connection.abort();
@@ -368,7 +407,7 @@ impl Session {
     async fn refuse_network(&mut self, view: &SessionView) -> Result<(), PortError> {
         let reason = format!("wrong_network: this build serves {}", waxwing_whatsapp::NETWORK.as_str());
         tracing::error!(session = %self.id, network = view.network.as_str(), "{reason}");
-        self.over(SessionStatus::Failed, Some(reason)).await
+        self.over(Over::new(SessionStatus::Failed, Some(reason))).await
     }
 
     fn still_wanted(&self, generation: u64) -> bool {
@@ -380,8 +419,8 @@ impl Session {
     }
 
     /// The session cannot go on by itself.
-    async fn over(&mut self, status: SessionStatus, reason: Option<String>) -> Result<(), PortError> {
-        self.record_status(status, reason.as_deref()).await?;
+    async fn over(&mut self, Over { status, reason, until }: Over) -> Result<(), PortError> {
+        self.record_status_until(status, reason.as_deref(), until).await?;
         self.live.say(status, reason.as_deref(), None).await;
         if status == SessionStatus::LoggedOut {
             self.forget_device().await?;
@@ -410,9 +449,18 @@ impl Session {
     }
 
     async fn record_status(&self, status: SessionStatus, reason: Option<&str>) -> Result<(), PortError> {
+        self.record_status_until(status, reason, None).await
+    }
+
+    async fn record_status_until(
+        &self,
+        status: SessionStatus,
+        reason: Option<&str>,
+        until: Option<Timestamp>,
+    ) -> Result<(), PortError> {
         let at = self.shared.ports.clock.now();
         let generation = self.view.as_ref().map_or(0, |view| view.generation);
-        let seen = SeenStatus { status, reason: reason.map(str::to_owned), generation };
+        let seen = SeenStatus { status, reason: reason.map(str::to_owned), until, generation };
         self.shared.outcomes.session_status(self.account, self.id, seen, at).await
     }
 

@@ -8,17 +8,21 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     task::JoinSet,
+    time::Instant,
 };
 use waxwing_app::{
     commands::Outcomes,
     execute::CommandPorts,
     identities::Identities,
     keys,
-    ports::{Bounds, Clock, Entropy, Gateway, PortError, Query, Records, SecretBox, Work},
+    ports::{
+        Bounds, Clock, Entropy, Gateway, Pairing, PairingCode, PairingCodeError, PortError, Query, Records,
+        SecretBox, Work,
+    },
 };
-use waxwing_domain::{AccountId, SessionId};
+use waxwing_domain::{AccountId, PhoneNumber, SessionId};
 use waxwing_whatsapp::Connector;
 
 use crate::{
@@ -32,6 +36,8 @@ use crate::{
 
 /// Hints that may wait at a session. More would say nothing new.
 const POKES_MAX: usize = 8;
+/// Sessions that import history at a time: each unpacks megabytes.
+const IMPORTS_MAX: usize = 2;
 /// Sessions listed at once.
 const PAGE: usize = 1_000;
 /// How long sessions may take to close before they are abandoned; everything that matters is durable.
@@ -169,6 +175,7 @@ impl Host {
             admission,
             leaving,
             members,
+            imports: Semaphore::new(IMPORTS_MAX),
             alive: alive_here,
         });
         Self { shared, pokes, tasks: Arc::new(Mutex::new(tasks)), stop, alive }
@@ -318,5 +325,33 @@ impl Gateway for Host {
 
     async fn outbox_changed(&self, account: AccountId, session: SessionId) {
         let _ = self.adopt(account, session).try_send(Poke::Outbox);
+    }
+}
+
+/// How long a session may take until it shows codes.
+const PAIRING_PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is asked meanwhile.
+const PAIRING_ASK_AGAIN: Duration = Duration::from_millis(200);
+
+#[async_trait]
+impl Pairing for Host {
+    async fn pairing_code(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        phone: &PhoneNumber,
+    ) -> Result<PairingCode, PairingCodeError> {
+        let patience = Instant::now() + PAIRING_PATIENCE;
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let asked =
+                self.adopt(account, session).try_send(Poke::PairingCode(phone.clone(), reply)).is_ok();
+            // A session that shows no codes lets the question go.
+            match answer.await {
+                Ok(answer) if asked => return answer,
+                _ if Instant::now() >= patience => return Err(PairingCodeError::NotPairing),
+                _ => tokio::time::sleep(PAIRING_ASK_AGAIN).await,
+            }
+        }
     }
 }

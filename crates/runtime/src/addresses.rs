@@ -1,6 +1,15 @@
-//! Which addresses webhooks may reach.
+//! Which addresses webhooks and proxies may have.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
+
+/// Which addresses sessions' proxies may have: customers name them, and the host must not become their way into the network
+/// that it stands in. `allow_loopback` is for sandbox builds, `allow_private` for an operator who says so.
+pub fn proxy_guard(allow_loopback: bool, allow_private: bool) -> Arc<dyn Fn(IpAddr) -> bool + Send + Sync> {
+    Arc::new(move |address| allow_private || is_public(address) || (allow_loopback && address.is_loopback()))
+}
 
 /// True for an address of the public internet: not private, loopback, link-local (which is where cloud metadata lives),
 /// shared, documentation, benchmark, multicast or reserved. Source: IANA's special-purpose address registries.

@@ -11,7 +11,7 @@ mod system;
 mod telemetry;
 mod webhook_post;
 
-pub use addresses::is_public;
+pub use addresses::{is_public, proxy_guard};
 pub use internal_http::{ClientMaker, RemoteSandbox, signed_client_maker, unix_seconds};
 pub use metrics::print_metrics;
 pub use shutdown::shutdown_signal;

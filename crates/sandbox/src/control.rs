@@ -14,6 +14,7 @@ use serde_json::json;
 use waxwing_signed_http::{BODY_LIMIT_BYTES, Verifier, require_signature};
 
 use crate::actions::Content;
+use crate::calls;
 use crate::engine::Engine;
 use crate::error::Refusal;
 use crate::faults::FaultRequest;
@@ -38,6 +39,7 @@ pub(crate) fn routes(engine: Engine, verifier: Verifier) -> Router {
         .route("/internal/networks/{account}/ledger", get(ledger))
         .merge(groups::routes())
         .merge(people::routes())
+        .merge(calls::routes())
         .route_layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .route_layer(from_fn_with_state(verifier, require_signature))
         .with_state(engine)

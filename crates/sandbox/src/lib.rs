@@ -9,6 +9,7 @@
 
 mod actions;
 mod app_state;
+mod calls;
 mod clock;
 mod code_pairing;
 mod content;
@@ -57,6 +58,7 @@ use tokio::sync::Semaphore;
 use waxwing_signed_http::Verifier;
 
 pub use actions::Content;
+pub use calls::CallInfo;
 pub use clock::{Clock, ManualClock, SeedSource};
 pub use error::{OpenError, Refusal};
 pub use faults::{Fault, FaultRequest};

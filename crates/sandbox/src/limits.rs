@@ -88,6 +88,8 @@ pub const IDEMPOTENCY_KEYS: i64 = 100_000;
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 /// Reads and replies of one phone that are not yet due.
 pub const ACTIONS: i64 = 10_000;
+/// Calls of one phone that are remembered; the oldest go.
+pub const CALLS: i64 = 1_000;
 /// Faults of one network at the same time.
 pub const FAULTS: i64 = 100;
 /// Users in one usync or pre-key request.

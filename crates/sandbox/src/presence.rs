@@ -4,8 +4,9 @@
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{JidExt as _, Node};
 
-use crate::error::Failure;
+use crate::error::{Failure, Refusal};
 use crate::live::{Address, ConnectionId};
+use crate::phone_handle::PhoneHandle;
 use crate::phones::{self, Form, Phone};
 use crate::stanza::{self, Read};
 use crate::store::Query;
@@ -100,6 +101,16 @@ fn appear(
         socket.available = available;
     }
     changed(turn, own, before)
+}
+
+impl PhoneHandle {
+    /// Whether the person is online: at the phone, or at a linked device that says so.
+    ///
+    /// # Errors
+    /// `phone_not_found`.
+    pub async fn is_online(&self) -> Result<bool, Refusal> {
+        self.call(|turn, phone| is_there(turn, phone.id)).await
+    }
 }
 
 /// The phone's owner looks at the phone, or puts it away.

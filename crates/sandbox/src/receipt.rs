@@ -8,7 +8,7 @@ use crate::live::{Address, ConnectionId};
 use crate::phones::{self, Form, Phone};
 use crate::stanza::{self, Read};
 use crate::turn::Turn;
-use crate::{deliver, devices, groups, ledger, limits, media, retry};
+use crate::{calls, deliver, devices, groups, ledger, limits, media, retry};
 
 /// `<receipt>`: acknowledged at once, then brought to those whom it concerns.
 pub(crate) fn accept(
@@ -23,6 +23,9 @@ pub(crate) fn accept(
     let to = node.jid("to").unwrap_or_else(|| reader.jid(Form::Pn));
     let ids = ids(node)?;
     turn.send(connection, acknowledgement(node, &ids[0], &to, &kind));
+    if calls::arrived(turn, from, node)? {
+        return Ok(());
+    }
     for id in &ids {
         deliver::message_done(turn, from, id)?;
     }

@@ -198,3 +198,7 @@ CREATE TABLE privacy (phone INTEGER NOT NULL, category TEXT NOT NULL, value TEXT
 CREATE TABLE picture (network INTEGER NOT NULL, owner TEXT NOT NULL, picture_id TEXT NOT NULL, name TEXT NOT NULL UNIQUE, bytes BLOB NOT NULL, PRIMARY KEY (network, owner));
 
 CREATE TABLE app_state (phone INTEGER NOT NULL, collection TEXT NOT NULL, version INTEGER NOT NULL, patch BLOB NOT NULL, PRIMARY KEY (phone, collection, version)) WITHOUT ROWID;
+
+-- Calls, of which the network only carries the signals.
+CREATE TABLE call (seq INTEGER PRIMARY KEY AUTOINCREMENT, caller INTEGER NOT NULL, callee INTEGER NOT NULL, call_id TEXT NOT NULL UNIQUE, video INTEGER NOT NULL, state TEXT NOT NULL);
+CREATE INDEX call_of ON call (caller, seq);

@@ -6,7 +6,7 @@ use wacore_binary::{Jid, Node, NodeContent};
 use crate::error::Failure;
 use crate::live::ConnectionId;
 use crate::turn::Turn;
-use crate::{iq, limits, login, message, pairing, presence, receipt};
+use crate::{calls, iq, limits, login, message, pairing, presence, receipt};
 
 /// The server's own address: an address without a user, not the bare name. Baileys takes a notification about keys for
 /// that of a person otherwise (`S_WHATSAPP_NET`).
@@ -36,6 +36,7 @@ pub(crate) fn handle(turn: &mut Turn<'_>, connection: ConnectionId, node: &Node)
         "ib" => login::batch_requested(turn, address, node),
         "presence" => presence::accept(turn, connection, address, node),
         "chatstate" => presence::typing(turn, address, node),
+        "call" => calls::accept(turn, connection, address, node),
         _ => Ok(()),
     }
 }

@@ -4,17 +4,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use wacore::iq::{keepalive::KeepaliveSpec, spec::IqSpec as _};
-use waxwing_domain::{Jid, Person, Timestamp};
+use waxwing_domain::{Jid, Person, PhoneNumber, Timestamp};
+use whatsapp_rust::pair_code::{PairCodeError, PairCodeOptions, PairError};
 use whatsapp_rust::request::IqError;
 use whatsapp_rust::types::events::Subscription;
 use whatsapp_rust::{Client, SendOptions};
 
 use crate::convert;
-use crate::event::{ConnectionEvent, Disconnect, PermanentCause, Queued};
+use crate::event::{Call, ConnectionEvent, Disconnect, PermanentCause, Queued};
 use crate::handler::Shared;
+use crate::history::History;
 use crate::outgoing::{OutgoingMessage, SendError};
 use crate::store::Poison;
 
@@ -31,6 +34,29 @@ pub enum ConnectError {
     #[error("the connection is closed")]
     Closed,
 }
+
+/// A code to type into the phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkCode {
+    /// Eight characters of Crockford's base 32.
+    pub code: String,
+    /// How long the phone accepts it.
+    pub ttl: Duration,
+}
+
+/// Why there is no code to type in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodeError {
+    /// The connection does not wait for a phone, or another code is being asked for.
+    #[error("the session does not wait for a phone")]
+    NotPairing,
+    /// The server gives none for this number, or not now.
+    #[error("WhatsApp gives no code: {0}")]
+    Refused(String),
+}
+
+/// How long the phone accepts a code. It begins when the code is asked for.
+const CODE_TTL: Duration = Duration::from_secs(180);
 
 /// One session's client. Dropping it is [`Self::abort`].
 pub struct Connection {
@@ -117,6 +143,45 @@ impl Connection {
         let from = from.map(convert::to_library);
         let marked = self.client.mark_as_read(&convert::to_library(chat), from.as_ref(), whatsapp_ids).await;
         marked.map_err(|error| SendError::Failed(error.to_string()))
+    }
+
+    /// Asks for a code with which the phone of this number links this device: while QR codes are shown. It replaces the
+    /// one before.
+    pub async fn link_code(&self, phone: &PhoneNumber) -> Result<LinkCode, CodeError> {
+        if self.shared.is_closed() || self.is_paired() || !self.client.is_connected() {
+            return Err(CodeError::NotPairing);
+        }
+        self.client.cancel_pair_code().await;
+        let options =
+            PairCodeOptions { phone_number: phone.digits().to_owned(), ..PairCodeOptions::default() };
+        match self.client.pair_with_code(options).await {
+            Ok(code) => Ok(LinkCode { code, ttl: CODE_TTL }),
+            Err(PairError::PairCode(
+                PairCodeError::CodeAlreadyOutstanding { .. } | PairCodeError::Cancelled,
+            )) => Err(CodeError::NotPairing),
+            Err(error) => Err(CodeError::Refused(error.to_string())),
+        }
+    }
+
+    /// Shows contacts that the account is online, or that it is not. The client says online at each login.
+    pub async fn show_online(&self, online: bool) -> Result<(), SendError> {
+        let presence = self.client.presence();
+        let shown = if online { presence.set_available().await } else { presence.set_unavailable().await };
+        shown.map_err(|error| SendError::Failed(error.to_string()))
+    }
+
+    /// Declines a call that rings.
+    pub async fn reject_call(&self, call: &Call) -> Result<(), SendError> {
+        let Some((peer, creator)) = call.answer_to.as_deref() else {
+            return Err(SendError::Invalid("the call is over".to_owned()));
+        };
+        let rejected = self.client.voip().reject_call(&call.call_id, peer, creator).await;
+        rejected.map_err(|error| SendError::Failed(error.to_string()))
+    }
+
+    /// Reads a part of the history.
+    pub fn history(&self, packed: Bytes) -> History {
+        History::new(packed, self.shared.clone())
     }
 
     /// Unlinks this device on the server, as far as it can be reached, and closes. The Signal state is worthless

@@ -8,7 +8,7 @@ use wacore::runtime::Runtime;
 use wacore::store::device::DevicePropsOverride;
 use waproto::whatsapp::device_props::PlatformType;
 use waxwing_app::ports::{Clock, PortError};
-use waxwing_domain::Network;
+use waxwing_domain::{Network, session::ProxyUrl};
 use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::store::traits::Backend;
@@ -18,6 +18,7 @@ use crate::event::ConnectionEvents;
 use crate::handler::{Relay, Shared};
 use crate::http_client::SharedHttpClient;
 use crate::inbound::CommitHook;
+use crate::proxy::{Proxy, ProxyGuard};
 use crate::sleeper::{Sleeper, SleeperRuntime};
 use crate::socket::{Endpoints, Gate, SessionSockets};
 use crate::store::{Poison, SignalBackend, SignalState};
@@ -35,6 +36,8 @@ pub struct SessionSettings {
     pub device_name: String,
     /// The name that contacts see until the phone tells its own.
     pub push_name: Option<String>,
+    /// Through which proxy it connects.
+    pub proxy: Option<ProxyUrl>,
     /// WhatsApp Web's version. It is always given, so that no session fetches it by itself.
     pub version: (u32, u32, u32),
     /// Whether old conversations are left on the phone.
@@ -59,6 +62,7 @@ impl SessionSettings {
             network,
             device_name: device_name.into(),
             push_name: None,
+            proxy: None,
             version: (2, 3000, 1_035_194_821),
             skip_history: true,
             pre_key_count,
@@ -93,15 +97,21 @@ pub struct Connector {
     clock: Arc<dyn Clock>,
     http: SharedHttpClient,
     runtime: Arc<dyn Runtime>,
+    proxy_guard: ProxyGuard,
 }
 
 impl Connector {
-    /// A connector whose sessions find their networks through `endpoints`.
-    pub fn new(endpoints: Arc<dyn Endpoints>, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
+    /// A connector whose sessions find their networks through `endpoints`, and whose proxies may be where `proxy_guard`
+    /// says.
+    pub fn new(
+        endpoints: Arc<dyn Endpoints>,
+        clock: Arc<dyn Clock>,
+        proxy_guard: ProxyGuard,
+    ) -> Result<Self, PortError> {
         let http = SharedHttpClient::new().map_err(|error| {
             PortError::Unavailable(format!("the HTTP client could not be built: {error}"))
         })?;
-        Ok(Self { endpoints, clock, http, runtime: Arc::new(TokioRuntime) })
+        Ok(Self { endpoints, clock, http, runtime: Arc::new(TokioRuntime), proxy_guard })
     }
 
     /// Its sessions wait as `sleeper` says: for tests that cannot wait for as long as a code is shown.
@@ -125,8 +135,9 @@ impl Connector {
         let gate = Arc::new(Gate::default());
         let (clock, budget) = (Arc::clone(&self.clock), settings.commit_budget);
         let shared = Arc::new(Shared::new(state.clone(), sink, clock, Arc::clone(&gate), budget));
+        let proxy = settings.proxy.clone().map(|url| Proxy { url, guard: Arc::clone(&self.proxy_guard) });
         let sockets =
-            SessionSockets { account: state.account(), endpoints: Arc::clone(&self.endpoints), gate };
+            SessionSockets { account: state.account(), endpoints: Arc::clone(&self.endpoints), gate, proxy };
         let client = self.build_client(&state, &settings, sockets, Arc::clone(&shared)).await?;
         shared.set_client(&client);
         let (sender, queue) = mpsc::channel(settings.event_queue_len.max(16));

@@ -14,6 +14,7 @@ use crate::outgoing::{OutgoingMessage, SendError};
 use crate::store::SignalState;
 
 pub(crate) use address::{parties, person, to_library};
+pub(crate) use content::from_proto as content_of;
 
 /// The library's message as ours; `None` where it is no user message but part of the protocol.
 pub(crate) fn inbound(message: &LibraryMessage, state: &SignalState) -> Option<InboundMessage> {

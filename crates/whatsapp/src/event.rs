@@ -9,6 +9,7 @@ use waxwing_domain::{Person, Timestamp};
 use whatsapp_rust::types::events::Event;
 
 use crate::handler::Shared;
+use crate::history::HistoryPart;
 use crate::store::Poison;
 
 /// Ids of messages as WhatsApp knows them.
@@ -25,8 +26,11 @@ pub enum ConnectionEvent {
         /// How long it is valid.
         ttl: Duration,
     },
-    /// No more QR codes: the connection ends, and pairing needs a new one.
-    QrExhausted,
+    /// No more QR codes, and pairing needs a new connection. This one ends, unless a code to type in is still valid.
+    QrExhausted {
+        /// A code to type in is valid: the connection goes on for it, and its owner ends it in time.
+        code_outstanding: bool,
+    },
     /// A phone linked this device. The identity is durable; [`Self::Connected`] follows by itself.
     Paired {
         /// The account and its name.
@@ -107,6 +111,10 @@ pub enum ConnectionEvent {
         /// When, by the server.
         at: Timestamp,
     },
+    /// Somebody calls, or called while the session was away.
+    Called(Call),
+    /// The phone handed over a part of its history.
+    History(HistoryPart),
     /// The name of the account changed.
     NameChanged {
         /// The new name.
@@ -131,6 +139,25 @@ pub enum ConnectionEvent {
     },
 }
 
+/// A call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// WhatsApp's id of the call.
+    pub call_id: String,
+    /// Who calls.
+    pub from: Person,
+    /// The group, for a call of a group.
+    pub group: Option<Person>,
+    /// With a picture.
+    pub video: bool,
+    /// It is over: the session was away.
+    pub missed: bool,
+    /// When, by the server.
+    pub at: Timestamp,
+    /// Whom a refusal goes to, and whose call it is.
+    pub(crate) answer_to: Option<Box<(wacore_binary::Jid, wacore_binary::Jid)>>,
+}
+
 /// How far a message went for one recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptStep {
@@ -147,6 +174,8 @@ pub enum ReceiptStep {
 pub enum Disconnect {
     /// Connecting again helps; the text says what happened, for people.
     Transient(String),
+    /// No connection could be made; another try may.
+    Unreachable(String),
     /// Connecting again with this connection does not help.
     Permanent(PermanentCause),
 }
@@ -154,7 +183,7 @@ pub enum Disconnect {
 impl Disconnect {
     /// True when the caller should connect again, at its own pace.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient(_))
+        matches!(self, Self::Transient(_) | Self::Unreachable(_))
     }
 }
 

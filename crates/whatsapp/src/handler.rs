@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use wacore::types::call::{CallAction, IncomingCall};
 use waxwing_app::ports::Clock;
 use waxwing_domain::{Person, Timestamp};
 use whatsapp_rust::Client;
@@ -15,7 +16,8 @@ use whatsapp_rust::types::events::{
 use whatsapp_rust::types::presence::ReceiptType;
 
 use crate::convert;
-use crate::event::{ConnectionEvent, Disconnect, LogoutReason, PermanentCause, Queued, ReceiptStep};
+use crate::event::{Call, ConnectionEvent, Disconnect, LogoutReason, PermanentCause, Queued, ReceiptStep};
+use crate::history::HistoryPart;
 use crate::inbound::{self, InboundSink};
 use crate::socket::Gate;
 use crate::store::SignalState;
@@ -26,8 +28,11 @@ const KINDS: &[EventKind] = &[
     EventKind::ConnectFailure,
     EventKind::Connected,
     EventKind::Disconnected,
+    EventKind::HistorySync,
+    EventKind::IncomingCall,
     EventKind::LoggedOut,
     EventKind::Messages,
+    EventKind::MissedCall,
     EventKind::PairError,
     EventKind::PairPasskeyRequest,
     EventKind::PairSuccess,
@@ -151,9 +156,11 @@ impl Shared {
 
     pub(crate) fn take_end(&self) -> Disconnect {
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).take();
-        end.unwrap_or_else(|| {
-            Disconnect::Transient("the connection could not be made or was closed".to_owned())
-        })
+        match (end, self.gate.take_failure()) {
+            (Some(end), _) => end,
+            (None, Some(failure)) => Disconnect::Unreachable(failure),
+            (None, None) => Disconnect::Transient("the connection was closed".to_owned()),
+        }
     }
 
     /// What the library's event means for the run, before anybody reads it.
@@ -161,7 +168,7 @@ impl Shared {
         let permanent = |cause| self.note_end(Disconnect::Permanent(cause));
         match event {
             Event::PairSuccess(_) => drop(self.paired.send_replace(true)),
-            Event::PairingQrCodesExhausted(_) => permanent(PermanentCause::QrExhausted),
+            Event::PairingQrCodesExhausted(end) if end.disconnected => permanent(PermanentCause::QrExhausted),
             Event::LoggedOut(_) => permanent(PermanentCause::LoggedOut),
             Event::StreamReplaced(_) => permanent(PermanentCause::Replaced),
             Event::ClientOutdated(_) => permanent(PermanentCause::ClientOutdated),
@@ -213,7 +220,9 @@ impl Shared {
     fn tell_now(&self, event: &Event) -> Option<ConnectionEvent> {
         Some(match event {
             Event::PairingQrCode(qr) => ConnectionEvent::Qr { code: qr.code.clone(), ttl: qr.timeout },
-            Event::PairingQrCodesExhausted(_) => ConnectionEvent::QrExhausted,
+            Event::PairingQrCodesExhausted(end) => {
+                ConnectionEvent::QrExhausted { code_outstanding: !end.disconnected }
+            },
             Event::PairSuccess(pair) => {
                 let me = convert::person(&pair.id, Some(&pair.lid), &self.state)?;
                 let name = Some(pair.business_name.clone()).filter(|name| !name.is_empty());
@@ -244,8 +253,37 @@ impl Shared {
                 let at = convert::server_time(&message.info)?;
                 ConnectionEvent::Undecryptable { whatsapp_id: message.info.id.clone(), chat, from, at }
             },
+            Event::IncomingCall(call) => ConnectionEvent::Called(self.call(call)?),
+            Event::MissedCall(call) => ConnectionEvent::Called(Call {
+                call_id: call.call_id.clone(),
+                from: convert::person(&call.from, None, &self.state)?,
+                group: None,
+                video: false,
+                missed: true,
+                at: Timestamp::from_second(call.timestamp.timestamp()).ok()?,
+                answer_to: None,
+            }),
+            Event::HistorySync(part) => ConnectionEvent::History(HistoryPart::new(part)),
             Event::SelfPushNameUpdated(name) => ConnectionEvent::NameChanged { name: name.new_name.clone() },
             _ => return None,
+        })
+    }
+
+    /// A call that rings; what else is said about calls is for those that take part in them.
+    fn call(&self, call: &IncomingCall) -> Option<Call> {
+        let CallAction::Offer { call_id, call_creator, caller_pn, is_video, group_jid, .. } = &call.action
+        else {
+            return None;
+        };
+        let group = group_jid.as_ref().and_then(|group| convert::person(group, None, &self.state));
+        Some(Call {
+            call_id: call_id.clone(),
+            from: convert::person(call_creator, caller_pn.as_ref(), &self.state)?,
+            group,
+            video: *is_video,
+            missed: false,
+            at: Timestamp::from_second(call.timestamp.timestamp()).ok()?,
+            answer_to: Some(Box::new((call.from.clone(), call_creator.clone()))),
         })
     }
 

@@ -15,20 +15,25 @@ mod convert;
 mod doubles;
 mod event;
 mod handler;
+mod history;
 mod http_client;
 mod inbound;
 mod outgoing;
+mod proxy;
 mod sleeper;
 mod socket;
 mod store;
 
-pub use connection::{ConnectError, Connection};
+pub use connection::{CodeError, ConnectError, Connection, LinkCode};
 pub use connector::{Connector, OpenError, SessionSettings};
 pub use event::{
-    ConnectionEvent, ConnectionEvents, Disconnect, LogoutReason, PermanentCause, ReceiptStep, WhatsappIds,
+    Call, ConnectionEvent, ConnectionEvents, Disconnect, LogoutReason, PermanentCause, ReceiptStep,
+    WhatsappIds,
 };
+pub use history::{History, HistoryError, HistoryMessage, HistoryPart};
 pub use inbound::{InboundError, InboundMessage, InboundSink};
 pub use outgoing::{OutgoingMessage, SendError};
+pub use proxy::ProxyGuard;
 pub use sleeper::Sleeper;
 pub use socket::{Endpoint, EndpointError, Endpoints};
 pub use store::{Poison, SignalState, StateError};

@@ -9,6 +9,8 @@ use waxwing_domain::AccountId;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::transport::{TokioWebSocketTransportFactory, Transport, TransportEvent, TransportFactory};
 
+use crate::proxy::Proxy;
+
 /// Where an account's network is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -39,11 +41,13 @@ pub trait Endpoints: Send + Sync {
 pub(crate) struct Gate {
     closed: watch::Sender<bool>,
     current: Mutex<Option<Arc<dyn Transport>>>,
+    /// Why the last connect failed.
+    failure: Mutex<Option<String>>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { closed: watch::Sender::new(false), current: Mutex::new(None) }
+        Self { closed: watch::Sender::new(false), current: Mutex::new(None), failure: Mutex::new(None) }
     }
 }
 
@@ -56,6 +60,11 @@ impl Gate {
     pub(crate) async fn closed(&self) {
         // An error would mean that the sender is gone, and it is this value's own.
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+
+    /// Why no socket could be opened since this was last asked.
+    pub(crate) fn take_failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Drops the current socket; a later connect gets a new one.
@@ -78,17 +87,33 @@ pub(crate) struct SessionSockets {
     pub(crate) account: AccountId,
     pub(crate) endpoints: Arc<dyn Endpoints>,
     pub(crate) gate: Arc<Gate>,
+    /// Through which they go.
+    pub(crate) proxy: Option<Proxy>,
 }
+
+impl SessionSockets {
+    async fn open(&self) -> anyhow::Result<Opened> {
+        let endpoint = self.endpoints.endpoint(self.account).await?;
+        match &self.proxy {
+            Some(proxy) => proxy.web_socket(&endpoint.web_socket).await,
+            None => {
+                TokioWebSocketTransportFactory::new().with_url(endpoint.web_socket).create_transport().await
+            },
+        }
+    }
+}
+
+/// A socket, and what comes from it.
+type Opened = (Arc<dyn Transport>, whatsapp_rust::async_channel::Receiver<TransportEvent>);
 
 #[async_trait]
 impl TransportFactory for SessionSockets {
-    async fn create_transport(
-        &self,
-    ) -> anyhow::Result<(Arc<dyn Transport>, whatsapp_rust::async_channel::Receiver<TransportEvent>)> {
+    async fn create_transport(&self) -> anyhow::Result<Opened> {
         anyhow::ensure!(!self.gate.is_closed(), "the session is closed");
-        let endpoint = self.endpoints.endpoint(self.account).await?;
-        let factory = TokioWebSocketTransportFactory::new().with_url(endpoint.web_socket);
-        let (socket, events) = factory.create_transport().await?;
+        let (socket, events) = self.open().await.inspect_err(|error| {
+            let failure = format!("{error:#}");
+            *self.gate.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        })?;
         let transport: Arc<dyn Transport> = Arc::new(GatedSocket { socket, gate: Arc::clone(&self.gate) });
         *self.gate.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&transport));
         if self.gate.is_closed() {

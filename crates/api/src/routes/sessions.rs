@@ -11,16 +11,17 @@ use image::{GrayImage, ImageFormat, Luma};
 use qrcode::{EcLevel, QrCode, render::svg};
 use waxwing_app::{
     commands::{NewSession, Once, Repeatable, SessionWish},
+    ports::{PairingCode, PairingCodeError},
     queries,
-    views::SessionView,
+    views::{SessionView, Wanted},
 };
-use waxwing_domain::SessionId;
+use waxwing_domain::{SessionId, session::SessionStatus};
 
 use super::{answer, kept, repeated};
 use crate::{
     Api, Problem, cursor,
     extract::{Actor, Body, IdPath, IdempotencyKey, PageQuery, SessionsRead, SessionsWrite, ValidQuery},
-    shapes::{CreateSessionIn, Page, QrOut, SessionOut},
+    shapes::{ChangeSessionIn, CreateSessionIn, Page, PairingCodeIn, PairingCodeOut, QrOut, SessionOut},
 };
 
 /// Make a session
@@ -107,6 +108,23 @@ async fn wished(
     let view = wish(api, actor, id, what).await?;
     let live = queries::live_session(&*api.records, actor.account(), id).await?;
     Ok(answer(StatusCode::ACCEPTED, SessionOut::new(view, live)))
+}
+
+/// Change a session
+///
+/// Another proxy is used at once, by a new connection; other settings count from now on.
+#[utoipa::path(patch, path = "/sessions/{id}", operation_id = "updateSession", tag = "sessions", request_body = ChangeSessionIn,
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 200, description = "As it is now", body = SessionOut)))]
+pub(super) async fn change_session(
+    State(api): State<Api>,
+    actor: Actor<SessionsWrite>,
+    IdPath(id): IdPath<SessionId>,
+    Body { value, .. }: Body<ChangeSessionIn>,
+) -> Result<Response, Problem> {
+    let view = wish(&api, &actor, id, SessionWish::Change(value.settings)).await?;
+    let live = queries::live_session(&*api.records, actor.account(), id).await?;
+    Ok(answer(StatusCode::OK, SessionOut::new(view, live)))
 }
 
 /// Delete a session
@@ -202,6 +220,32 @@ pub(super) async fn get_session_qr(
         _ => ([no_store], answer(StatusCode::OK, QrOut { code: qr.code, expires_at: qr.expires_at }))
             .into_response(),
     })
+}
+
+/// Get a code to type into the phone
+///
+/// The other way to link a session, without a camera: in WhatsApp, *Linked devices*, *Link with phone number instead*. A new code
+/// replaces the one before. Waits up to 10 seconds for a session that has just been started.
+#[utoipa::path(post, path = "/sessions/{id}/pairing-code", operation_id = "createPairingCode", tag = "sessions",
+    request_body = PairingCodeIn,
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 200, description = "The code", body = PairingCodeOut)))]
+pub(super) async fn make_pairing_code(
+    State(api): State<Api>,
+    actor: Actor<SessionsWrite>,
+    IdPath(id): IdPath<SessionId>,
+    Body { value, .. }: Body<PairingCodeIn>,
+) -> Result<Response, Problem> {
+    let view = found(&api, &actor, id).await?;
+    let live = queries::live_session(&*api.records, actor.account(), id).await?;
+    let connected = live.is_some_and(|live| live.status == SessionStatus::Connected);
+    if view.wanted != Wanted::Running || connected {
+        return Err(PairingCodeError::NotPairing.into());
+    }
+    let made = api.pairing.pairing_code(actor.account(), id, &value.phone_number).await?;
+    let PairingCode { code, expires_at } = made;
+    let no_store = (header::CACHE_CONTROL, "no-store");
+    Ok(([no_store], answer(StatusCode::OK, PairingCodeOut { code, expires_at })).into_response())
 }
 
 const SVG: &str = "image/svg+xml";

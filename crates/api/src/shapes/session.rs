@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 use waxwing_app::views::{HealthState, LiveSession, SessionView};
 use waxwing_domain::{
     PhoneNumber, SessionId,
-    session::{SessionSettings, SessionStatus},
+    session::{ProxyUrl, SessionSettings, SessionStatus, SettingsChange},
 };
 
 use super::{PersonOut, yes};
@@ -35,9 +35,100 @@ pub(crate) struct CreateSessionIn {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SessionSettings)]
 pub(crate) struct SessionSettingsShape {
-    /// The name under which the phone lists the linked device.
+    /// The name under which the phone lists the linked device; told when the phone links it. Up to 50 characters.
     #[schema(example = "Shop desk", required = false)]
     device_name: Option<String>,
+    /// Through which proxy the session reaches WhatsApp: `http://host:port` or `socks5://host:port`, with `user:password@`
+    /// before the host where the proxy wants it. The password is not shown again. Proxies on private addresses are refused,
+    /// except by a sandbox.
+    #[schema(value_type = Option<String>, example = "socks5://user:***@proxy.example:1080", required = false)]
+    proxy: Option<ProxyUrl>,
+    /// Contacts see the account as online while the session is connected. Without it the owner's phone goes on ringing for
+    /// new messages.
+    #[schema(default = false, required = false)]
+    always_online: bool,
+    /// Each message that comes in is marked as read once it is recorded.
+    #[schema(default = false, required = false)]
+    auto_read: bool,
+    /// Calls are declined.
+    #[schema(default = false, required = false)]
+    reject_calls: bool,
+    /// Messages of groups are not recorded.
+    #[schema(default = false, required = false)]
+    ignore_groups: bool,
+    /// Messages to broadcast lists, and status updates, are not recorded.
+    #[schema(default = false, required = false)]
+    ignore_broadcasts: bool,
+    /// Messages of channels are not recorded.
+    #[schema(default = false, required = false)]
+    ignore_channels: bool,
+    /// What the phone hands over of earlier conversations when it links the session is recorded, with the origin `history`.
+    #[schema(default = false, required = false)]
+    import_history: bool,
+    /// Receivers are told of what was imported, too.
+    #[schema(default = false, required = false)]
+    history_webhooks: bool,
+}
+
+impl From<SessionSettings> for SessionSettingsShape {
+    fn from(settings: SessionSettings) -> Self {
+        let SessionSettings {
+            device_name,
+            proxy,
+            always_online,
+            auto_read,
+            reject_calls,
+            ignore_groups,
+            ignore_broadcasts,
+            ignore_channels,
+            import_history,
+            history_webhooks,
+        } = settings;
+        Self {
+            device_name,
+            proxy: proxy.as_ref().map(ProxyUrl::shown),
+            always_online,
+            auto_read,
+            reject_calls,
+            ignore_groups,
+            ignore_broadcasts,
+            ignore_channels,
+            import_history,
+            history_webhooks,
+        }
+    }
+}
+
+/// What should change in a session.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ChangeSession)]
+pub(crate) struct ChangeSessionIn {
+    /// Settings that should change; the others stay as they are.
+    #[schema(value_type = SessionSettingsShape)]
+    pub(crate) settings: SettingsChange,
+}
+
+/// For which phone a code is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewPairingCode)]
+pub(crate) struct PairingCodeIn {
+    /// The phone's number.
+    #[schema(value_type = String, example = "+15550001111")]
+    pub(crate) phone_number: PhoneNumber,
+}
+
+/// A code to type into the phone.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PairingCode)]
+pub(crate) struct PairingCodeOut {
+    /// Eight characters.
+    #[schema(example = "K7PM2XQ4")]
+    pub(crate) code: String,
+    /// From when on the phone no longer accepts it.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) expires_at: Timestamp,
 }
 
 /// A session.
@@ -60,6 +151,9 @@ pub(crate) struct SessionOut {
     /// Why, for programs, where there is a reason.
     #[schema(required)]
     reason: Option<String>,
+    /// Until when WhatsApp restricts the account, where it said so.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    restricted_until: Option<Timestamp>,
     /// Whether it really hears WhatsApp.
     health: HealthOut,
     /// The person it is linked to.
@@ -96,6 +190,7 @@ impl SessionOut {
             id: view.id,
             name: view.name,
             network: view.network.as_str(),
+            restricted_until: view.until.filter(|_| status == SessionStatus::Restricted),
             status: status.as_str(),
             reason,
             health: HealthOut {
@@ -104,7 +199,7 @@ impl SessionOut {
                 reason: health.reason,
             },
             me: view.me.as_ref().map(PersonOut::from),
-            settings: SessionSettingsShape { device_name: view.settings.device_name },
+            settings: view.settings.into(),
             created_at: view.created_at,
         }
     }

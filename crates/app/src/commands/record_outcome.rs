@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use waxwing_domain::{
     AccountId, MessageId, Person, SessionId,
-    message::{Message, MessageCommand, MessageError, ReceiveMessage, RecordReceipt},
-    session::{Session, SessionCommand, SessionError, SessionStatus},
+    message::{Message, MessageCommand, MessageError, MessageImported, ReceiveMessage, RecordReceipt},
+    session::{Session, SessionCallReceived, SessionCommand, SessionError, SessionStatus},
 };
 
 use crate::{
@@ -30,6 +30,8 @@ pub struct SeenStatus {
     pub status: SessionStatus,
     /// Why, for programs.
     pub reason: Option<String>,
+    /// Until when WhatsApp restricts the account, where it says so.
+    pub until: Option<Timestamp>,
     /// The wish that the host followed.
     pub generation: u64,
 }
@@ -89,6 +91,22 @@ impl Outcomes {
         }
         self.on_message(account, id, MessageCommand::Receive(message), true).await?;
         Ok(id)
+    }
+
+    /// The phone handed a message over with the history. Durable when this returns; a second time, or for one that came
+    /// in by itself, it changes nothing.
+    pub async fn imported(&self, account: AccountId, message: MessageImported) -> Result<(), PortError> {
+        let id = inbound_message_id(
+            message.session_id,
+            &message.chat,
+            &message.from,
+            &message.whatsapp_id,
+            message.at,
+        );
+        for person in [&message.chat, &message.from, &message.to] {
+            self.identities.learn(account, message.session_id, person).await?;
+        }
+        self.on_message(account, id, MessageCommand::Import(message), true).await
     }
 
     /// WhatsApp acknowledged a message.
@@ -170,7 +188,19 @@ impl Outcomes {
         seen: SeenStatus,
         at: Timestamp,
     ) -> Result<(), PortError> {
-        let SeenStatus { status, reason, generation } = seen;
-        self.on_session(account, id, SessionCommand::RecordStatus { status, reason, generation, at }).await
+        let SeenStatus { status, reason, until, generation } = seen;
+        let command = SessionCommand::RecordStatus { status, reason, until, generation, at };
+        self.on_session(account, id, command).await
+    }
+
+    /// Somebody called. A second time changes nothing.
+    pub async fn called(
+        &self,
+        account: AccountId,
+        id: SessionId,
+        call: SessionCallReceived,
+    ) -> Result<(), PortError> {
+        self.identities.learn(account, id, &call.from).await?;
+        self.on_session(account, id, SessionCommand::RecordCall(call)).await
     }
 }

@@ -1,8 +1,8 @@
-//! Start, stop, restart, log out and delete a session. Each is a wish: the session's host makes it so.
+//! Start, stop, restart, change, log out and delete a session. Each is a wish: the session's host makes it so.
 
 use waxwing_domain::{
     AccountId, SessionId,
-    session::{Session, SessionCommand, SessionError},
+    session::{Session, SessionCommand, SessionError, SettingsChange},
 };
 
 use super::Commands;
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What should become of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SessionWish {
     /// Run.
     Start,
@@ -26,6 +26,9 @@ pub enum SessionWish {
     Restart,
     /// Unlink from the phone.
     Logout,
+    /// Behave otherwise. Another proxy is used at once, by a new connection; the device's name is told when a phone links the
+    /// session; everything else counts from now on.
+    Change(SettingsChange),
     /// Be gone.
     Delete,
 }
@@ -57,12 +60,13 @@ impl Commands {
             SessionWish::Stop => SessionCommand::Stop { at },
             SessionWish::Restart => SessionCommand::Restart { at },
             SessionWish::Logout => SessionCommand::Logout { at },
+            SessionWish::Change(change) => SessionCommand::ChangeSettings { change, at },
             SessionWish::Delete => SessionCommand::Delete { at },
         };
         // A deleted session gives its name back.
         let key = keys::session_name_claim(&*self.ports.secrets, account, &session.name);
-        let claims = match wish {
-            SessionWish::Delete => vec![Claim::Release { key }],
+        let claims = match command {
+            SessionCommand::Delete { .. } => vec![Claim::Release { key }],
             _ => Vec::new(),
         };
         let text = id.to_string();

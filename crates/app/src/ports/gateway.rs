@@ -1,6 +1,7 @@
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use waxwing_domain::{AccountId, SessionId};
+use waxwing_domain::{AccountId, PhoneNumber, SessionId, Timestamp};
 
 /// Why the WhatsApp side did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -8,6 +9,42 @@ pub enum GatewayError {
     /// It cannot be reached now.
     #[error("the session host cannot be reached: {0}")]
     Unavailable(String),
+}
+
+/// A code to type into a phone, which links the session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairingCode {
+    /// Eight characters of Crockford's base 32.
+    pub code: String,
+    /// From when on the phone is refused.
+    pub expires_at: Timestamp,
+}
+
+/// Why there is no pairing code.
+#[derive(Debug, thiserror::Error)]
+pub enum PairingCodeError {
+    /// The session does not wait for a phone.
+    #[error("the session does not wait for a phone right now")]
+    NotPairing,
+    /// WhatsApp gives no code for this number, or not now.
+    #[error("{0}")]
+    Refused(String),
+    /// See [`GatewayError`].
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+}
+
+/// Links sessions.
+#[async_trait]
+pub trait Pairing: Send + Sync {
+    /// A code with which the phone of this number links the session. A session that is on the way to show codes is waited
+    /// for, for 10 s at most. A second code replaces the first.
+    async fn pairing_code(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        phone: &PhoneNumber,
+    ) -> Result<PairingCode, PairingCodeError>;
 }
 
 /// The session hosts, as the rest of the product sees them. Both calls are hints: what has to happen stands in Records

@@ -142,7 +142,11 @@ impl WebhookFanOut {
                 kind: told_events::message_event_type(event),
                 session: Some(told_events::message_event_session(event)),
             };
-            return Ok(events.iter().enumerate().map(told).collect());
+            let all = events.iter().enumerate();
+            return Ok(all
+                .filter(|(_, event)| told_events::is_message_event_told(event))
+                .map(told)
+                .collect());
         }
         let session = SessionId::parse(commit.stream.id()).ok();
         let events = codec::open::<SessionEvent>(&*self.ports.secrets, commit).await?;

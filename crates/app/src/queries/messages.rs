@@ -100,6 +100,7 @@ fn step_of(event: &MessageEvent) -> (MessageStatus, Timestamp) {
         MessageEvent::Queued(data) => (MessageStatus::Queued, data.at),
         MessageEvent::Received(data) => (MessageStatus::Delivered, data.at),
         MessageEvent::SentFromPhone(data) => (MessageStatus::Sent, data.at),
+        MessageEvent::Imported(data) => (data.status, data.at),
         MessageEvent::Sent(data) => (MessageStatus::Sent, data.at),
         MessageEvent::ReceiptRecorded(data) => (data.step.status(), data.at),
         MessageEvent::Failed(data) => (MessageStatus::Failed, data.at),
@@ -109,8 +110,11 @@ fn step_of(event: &MessageEvent) -> (MessageStatus, Timestamp) {
 
 /// How many messages are read at once when a filter may leave most of them out.
 const SELECTED_CHUNK: usize = 200;
-/// How often that is done for one page.
-const CHUNKS_MAX: usize = 10;
+/// How many messages are looked at for one page, more or less: filters may leave most of them out, and then the page is
+/// short. On AWS a caller who waits pays for each of them, and gets no answer at all after 29 s.
+const LOOKED_AT_MAX: usize = 2_000;
+/// The fewest that are read at once of each of several lists that are merged.
+const LIST_CHUNK_MIN: usize = 10;
 
 /// Which messages are wanted.
 #[derive(Debug, Clone, Default)]
@@ -189,9 +193,10 @@ pub async fn messages(
     };
     // What is read at once is more than what is wanted when a filter may leave much of it out.
     let chunk = if filter.selects() { limit.max(SELECTED_CHUNK) } else { limit };
-    let (mut found, mut next) = (Vec::new(), cursor);
-    for _ in 0..CHUNKS_MAX {
+    let (mut found, mut next, mut looked_at) = (Vec::new(), cursor, 0);
+    while looked_at < LOOKED_AT_MAX {
         let (views, more) = chunk_of(records, account, filter, &sessions, next.take(), chunk).await?;
+        looked_at += views.len();
         next = views.last().filter(|_| more).map(MessageView::position);
         for view in views.into_iter().filter(|view| filter.lets(view)) {
             if found.len() == limit {
@@ -208,17 +213,18 @@ pub async fn messages(
     Ok(MessagePage { messages: found, next })
 }
 
-/// Messages of the lists of these sessions behind the cursor, merged, before what filters leave out. True when there are
-/// more.
+/// The next messages of the lists of these sessions behind the cursor, merged, before what filters leave out. True when
+/// there are more.
 async fn chunk_of(
     records: &dyn Records,
     account: AccountId,
     filter: &MessageFilter,
     sessions: &[SessionId],
     cursor: Option<String>,
-    limit: usize,
+    chunk: usize,
 ) -> Result<(Vec<MessageView>, bool), PortError> {
     let bounds = filter.bounds(cursor);
+    let of_each = chunk.div_ceil(sessions.len().max(1)).max(LIST_CHUNK_MIN).min(chunk);
     let lists = sessions.iter().map(|session| {
         let bounds = bounds.clone();
         async move {
@@ -230,17 +236,32 @@ async fn chunk_of(
                 },
                 None => (keys::BY_SESSION, keys::messages_of_session(account, *session)),
             };
-            let (descending, limit) = (filter.descending, limit + 1);
-            records.query(Query { index, partition, bounds, descending, limit }).await
+            let (descending, limit) = (filter.descending, of_each + 1);
+            let rows = records.query(Query { index, partition, bounds, descending, limit }).await?;
+            rows.iter().map(rows::value::<MessageView>).collect::<Result<Vec<_>, _>>()
         }
     });
-    let rows = try_join_all(lists).await?.into_iter().flatten();
-    let mut views = rows.map(|row| rows::value::<MessageView>(&row)).collect::<Result<Vec<_>, _>>()?;
+    let (mut views, mut horizon) = (Vec::new(), None);
+    let later = |a: &String, b: &String| if filter.descending { a < b } else { a > b };
+    for mut list in try_join_all(lists).await? {
+        if list.len() > of_each {
+            // This list goes on: what others have behind its last message is not yet next.
+            list.truncate(of_each);
+            let last = list.last().map(MessageView::position);
+            horizon = match (horizon, last) {
+                (Some(horizon), Some(last)) if later(&last, &horizon) => Some(horizon),
+                (_, last) => last,
+            };
+        }
+        views.extend(list);
+    }
+    let more = horizon.is_some();
+    if let Some(horizon) = horizon {
+        views.retain(|view| !later(&view.position(), &horizon));
+    }
     views.sort_by_key(MessageView::position);
     if filter.descending {
         views.reverse();
     }
-    let more = views.len() > limit;
-    views.truncate(limit);
     Ok((views, more))
 }

@@ -57,7 +57,7 @@ pub struct MessageView {
     /// What the caller attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
-    /// When its first event was committed: what lists sort by.
+    /// When its first event was committed, WhatsApp's time for one of the history: what lists sort by.
     pub committed_at: Timestamp,
 }
 
@@ -173,6 +173,23 @@ impl MessageView {
                 sent_at: Some(sent.at),
                 ..blank(sent.session_id, sent.chat, sent.content, sent.whatsapp_id, sent.at)
             }),
+            MessageEvent::Imported(imported) => Some(Self {
+                direction: if imported.from_me { Direction::Out } else { Direction::In },
+                origin: Origin::History,
+                from: Some(imported.from),
+                to: imported.to,
+                status: imported.status,
+                sent_at: Some(imported.at),
+                // It stands where it was said, not where it was imported.
+                committed_at: imported.at,
+                ..blank(
+                    imported.session_id,
+                    imported.chat,
+                    imported.content,
+                    imported.whatsapp_id,
+                    imported.at,
+                )
+            }),
             _ => None,
         }
     }
@@ -199,7 +216,10 @@ impl MessageView {
                 self.error = Some(MessageErrorView { code: failed.code, detail: failed.detail });
             },
             MessageEvent::Expired(_) => self.status = self.status.advanced(MessageStatus::Expired),
-            MessageEvent::Queued(_) | MessageEvent::Received(_) | MessageEvent::SentFromPhone(_) => {},
+            MessageEvent::Queued(_)
+            | MessageEvent::Received(_)
+            | MessageEvent::SentFromPhone(_)
+            | MessageEvent::Imported(_) => {},
         }
         if self.status != MessageStatus::Failed {
             self.error = None;

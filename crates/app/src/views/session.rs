@@ -46,6 +46,9 @@ pub struct SessionView {
     pub status: SessionStatus,
     /// Why.
     pub reason: Option<String>,
+    /// Until when WhatsApp restricts the account, where it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// Whose phone it is linked to.
     pub me: Option<Person>,
     /// When it was made.
@@ -61,13 +64,14 @@ impl SessionView {
                 name: created.name,
                 network: created.network,
                 phone_number: created.phone_number,
-                settings: created.settings,
+                settings: created.settings.shown(),
                 wanted: if created.start { Wanted::Running } else { Wanted::Stopped },
                 generation: 1,
                 logging_out: false,
                 start_after_logout: false,
                 status: if created.start { SessionStatus::Connecting } else { SessionStatus::Stopped },
                 reason: None,
+                until: None,
                 me: None,
                 created_at: created.at,
             }),
@@ -98,10 +102,16 @@ impl SessionView {
                 self.wanted = Wanted::LoggedOut;
                 (self.logging_out, self.start_after_logout) = (true, false);
             },
+            SessionEvent::SettingsChanged(changed) => {
+                self.generation += u64::from(changed.reconnect);
+                self.settings = changed.settings.shown();
+            },
+            SessionEvent::CallReceived(_) => {},
             SessionEvent::Paired(paired) => self.me = Some(paired.me),
             SessionEvent::StatusChanged(changed) => {
                 self.status = changed.status;
                 self.reason = changed.reason;
+                self.until = changed.until;
                 match changed.status {
                     SessionStatus::LoggedOut => self.logged_out(),
                     status if status.is_at_rest() => self.wanted = Wanted::Stopped,
@@ -116,6 +126,7 @@ impl SessionView {
         self.wanted = Wanted::Running;
         self.status = SessionStatus::Connecting;
         self.reason = None;
+        self.until = None;
     }
 
     fn logged_out(&mut self) {

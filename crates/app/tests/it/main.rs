@@ -4,6 +4,7 @@
 mod delivery;
 mod feed;
 mod identities;
+mod lists;
 mod rebuild;
 mod webhooks;
 mod world;

@@ -1,6 +1,9 @@
 use jiff::Timestamp;
 
-use super::{MessageError, MessageEvent, MessageQueued, MessageReceived, MessageSentFromPhone, ReceiptStep};
+use super::{
+    MessageError, MessageEvent, MessageImported, MessageQueued, MessageReceived, MessageSentFromPhone,
+    ReceiptStep,
+};
 use crate::{Content, Person, SessionId};
 
 /// What can be asked of a message.
@@ -10,6 +13,8 @@ pub enum MessageCommand {
     Queue(QueueMessage),
     /// It came in, or the owner's phone sent it.
     Receive(ReceiveMessage),
+    /// The phone handed it over with what was said before the session was linked.
+    Import(MessageImported),
     /// WhatsApp acknowledged it.
     RecordServerAck {
         /// When.

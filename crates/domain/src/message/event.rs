@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ReceiptStep;
+use super::{MessageStatus, ReceiptStep};
 use crate::{Content, Person, Secret, SessionId};
 
 events! {
@@ -13,6 +13,8 @@ events! {
         Received(MessageReceived) = "message.received" v "1",
         /// The owner sent it on the phone or on another linked device.
         SentFromPhone(MessageSentFromPhone) = "message.sent_from_phone" v "1",
+        /// It was said before the session was linked, and the phone handed it over.
+        Imported(MessageImported) = "message.imported" v "1",
         /// WhatsApp acknowledged it.
         Sent(MessageSent) = "message.sent" v "1",
         /// A recipient made a step.
@@ -80,6 +82,31 @@ pub struct MessageSentFromPhone {
     pub whatsapp_id: String,
     /// What it carries.
     pub content: Content,
+    /// WhatsApp's time.
+    pub at: Timestamp,
+}
+
+/// See [`MessageEvent::Imported`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageImported {
+    /// Whose phone.
+    pub session_id: SessionId,
+    /// The conversation.
+    pub chat: Person,
+    /// Who wrote it.
+    pub from: Person,
+    /// The session's own person, the group, or the contact that the owner wrote to.
+    pub to: Person,
+    /// The owner wrote it.
+    pub from_me: bool,
+    /// WhatsApp's id.
+    pub whatsapp_id: String,
+    /// What it carries.
+    pub content: Content,
+    /// How far it had come.
+    pub status: MessageStatus,
+    /// Receivers are told of it.
+    pub told: bool,
     /// WhatsApp's time.
     pub at: Timestamp,
 }

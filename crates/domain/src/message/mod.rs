@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 pub use command::{MessageCommand, QueueMessage, ReceiveMessage, RecordReceipt};
 pub use error::MessageError;
 pub use event::{
-    MessageEvent, MessageExpired, MessageFailed, MessageQueued, MessageReceived, MessageSent,
-    MessageSentFromPhone, ReceiptRecorded,
+    MessageEvent, MessageExpired, MessageFailed, MessageImported, MessageQueued, MessageReceived,
+    MessageSent, MessageSentFromPhone, ReceiptRecorded,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -175,6 +175,9 @@ impl Message {
             (MessageStatus::Unknown, C::Receive(receive)) => Ok(vec![receive.into()]),
             // WhatsApp delivers again what it saw no acknowledgement for.
             (_, C::Receive(_)) => Ok(vec![]),
+            (MessageStatus::Unknown, C::Import(import)) => Ok(vec![import.into()]),
+            // The phone hands it over again, or it came in by itself.
+            (_, C::Import(_)) => Ok(vec![]),
             (MessageStatus::Unknown, _) => Err(MessageError::NotFound),
             // Once, also when a receipt was faster: the two come by different ways.
             (_, C::RecordServerAck { .. }) if self.acknowledged => Ok(vec![]),
@@ -235,6 +238,9 @@ impl Message {
             },
             MessageEvent::SentFromPhone(sent) => {
                 self.begin(MessageStatus::Sent, Origin::Phone, sent.session_id, sent.whatsapp_id);
+            },
+            MessageEvent::Imported(imported) => {
+                self.begin(imported.status, Origin::History, imported.session_id, imported.whatsapp_id);
             },
             MessageEvent::Sent(sent) => {
                 self.acknowledged = true;

@@ -1,7 +1,9 @@
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::{NAME_CHARS_MAX, SessionCreated, SessionError, SessionEvent, SessionStatus};
+use super::{
+    NAME_CHARS_MAX, SessionCallReceived, SessionCreated, SessionError, SessionEvent, SessionSettings,
+    SessionStatus, SettingsChange,
+};
 use crate::{Network, Person, PhoneNumber};
 
 /// What can be asked of a session.
@@ -38,12 +40,23 @@ pub enum SessionCommand {
         /// When.
         at: Timestamp,
     },
+    /// It should behave otherwise.
+    ChangeSettings {
+        /// What should change.
+        change: SettingsChange,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody called.
+    RecordCall(SessionCallReceived),
     /// The host saw it change.
     RecordStatus {
         /// What it is doing now.
         status: SessionStatus,
         /// Why, for programs.
         reason: Option<String>,
+        /// Until when WhatsApp restricts the account, where it says so.
+        until: Option<Timestamp>,
         /// The wish that the host followed, as counted in the session's view.
         generation: u64,
         /// When.
@@ -54,14 +67,6 @@ pub enum SessionCommand {
         /// When.
         at: Timestamp,
     },
-}
-
-/// How a session behaves.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SessionSettings {
-    /// The name under which the phone lists the linked device.
-    pub device_name: Option<String>,
 }
 
 /// Make a session.
@@ -84,6 +89,7 @@ pub struct CreateSession {
 impl CreateSession {
     pub(super) fn decide(self) -> Result<Vec<SessionEvent>, SessionError> {
         let Self { name, network, phone_number, start, settings, at } = self;
+        settings.check()?;
         let count = name.trim().chars().count();
         match (1..=NAME_CHARS_MAX).contains(&count) && count == name.chars().count() {
             true => Ok(vec![SessionCreated { name, network, phone_number, start, settings, at }.into()]),

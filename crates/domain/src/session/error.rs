@@ -10,4 +10,7 @@ pub enum SessionError {
     /// Empty, too long, or with white space at an end.
     #[error("a session's name has 1 to 100 characters and no white space at its ends")]
     InvalidName,
+    /// Empty or too long.
+    #[error("expected 1 to 50 characters")]
+    InvalidDeviceName,
 }

@@ -19,6 +19,10 @@ events! {
         LogoutRequested(LogoutRequested) = "session.logout_requested" v "1",
         /// A phone linked it.
         Paired(SessionPaired) = "session.paired" v "1",
+        /// It behaves otherwise from now on.
+        SettingsChanged(SessionSettingsChanged) = "session.settings_changed" v "1",
+        /// Somebody called.
+        CallReceived(SessionCallReceived) = "session.call_received" v "1",
         /// It does something else now, for longer than the grace.
         StatusChanged(SessionStatusChanged) = "session.status_changed" v "1",
         /// It is gone.
@@ -82,6 +86,36 @@ pub struct SessionPaired {
     pub at: Timestamp,
 }
 
+/// See [`SessionEvent::SettingsChanged`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionSettingsChanged {
+    /// How it behaves.
+    pub settings: SessionSettings,
+    /// It needs another connection: the way to WhatsApp is another one.
+    pub reconnect: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// See [`SessionEvent::CallReceived`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionCallReceived {
+    /// WhatsApp's id of the call.
+    pub call_id: String,
+    /// Who calls.
+    pub from: Person,
+    /// The group, for a call of a group.
+    pub group: Option<Person>,
+    /// With a picture.
+    pub video: bool,
+    /// It was declined here.
+    pub rejected: bool,
+    /// It came while the session was away.
+    pub missed: bool,
+    /// WhatsApp's time.
+    pub at: Timestamp,
+}
+
 /// See [`SessionEvent::StatusChanged`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionStatusChanged {
@@ -89,6 +123,9 @@ pub struct SessionStatusChanged {
     pub status: SessionStatus,
     /// Why, for programs.
     pub reason: Option<String>,
+    /// Until when WhatsApp restricts the account, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// When.
     pub at: Timestamp,
 }

@@ -6,16 +6,21 @@
 mod command;
 mod error;
 mod event;
+mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use command::{CreateSession, SessionCommand, SessionSettings};
+use std::collections::VecDeque;
+
+pub use command::{CreateSession, SessionCommand};
 pub use error::SessionError;
 pub use event::{
-    LogoutRequested, SessionCreated, SessionDeleted, SessionEvent, SessionPaired, SessionRestartRequested,
-    SessionStartRequested, SessionStatusChanged, SessionStopRequested,
+    LogoutRequested, SessionCallReceived, SessionCreated, SessionDeleted, SessionEvent, SessionPaired,
+    SessionRestartRequested, SessionSettingsChanged, SessionStartRequested, SessionStatusChanged,
+    SessionStopRequested,
 };
 use serde::{Deserialize, Serialize};
+pub use settings::{ProxyKind, ProxyUrl, ProxyUrlError, SessionSettings, SettingsChange};
 
 use crate::Jid;
 
@@ -92,7 +97,13 @@ pub struct Session {
     /// Counts wishes that need a new connection.
     generation: u64,
     name: String,
+    settings: SessionSettings,
+    /// The last calls: the network may tell of one twice.
+    calls: VecDeque<String>,
 }
+
+/// How many calls a session remembers.
+const CALLS_KEPT: usize = 32;
 
 impl Session {
     /// What it was last known to be doing.
@@ -108,6 +119,11 @@ impl Session {
     /// Its name, which is unique in the account.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How it behaves.
+    pub fn settings(&self) -> &SessionSettings {
+        &self.settings
     }
 
     /// Which events follow from the command.
@@ -133,9 +149,16 @@ impl Session {
             {
                 Ok(vec![])
             },
-            (true, C::RecordStatus { status, reason, at, .. }) => {
-                Ok(unless(self.status == status, SessionStatusChanged { status, reason, at }))
+            (true, C::RecordStatus { status, reason, until, at, .. }) => {
+                Ok(unless(self.status == status, SessionStatusChanged { status, reason, until, at }))
             },
+            (true, C::ChangeSettings { change, at }) => {
+                let settings = self.settings.changed(change);
+                settings.check()?;
+                let reconnect = settings.proxy != self.settings.proxy;
+                Ok(unless(self.settings == settings, SessionSettingsChanged { settings, reconnect, at }))
+            },
+            (true, C::RecordCall(call)) => Ok(unless(self.calls.contains(&call.call_id), call)),
             (true, C::Delete { at }) => Ok(vec![SessionDeleted { at }.into()]),
         }
     }
@@ -146,6 +169,7 @@ impl Session {
                 self.exists = true;
                 self.running = created.start;
                 self.name = created.name;
+                self.settings = created.settings;
                 self.generation = 1;
                 if created.start {
                     self.status = SessionStatus::Connecting;
@@ -160,6 +184,16 @@ impl Session {
             SessionEvent::StopRequested(_) => self.running = false,
             SessionEvent::LogoutRequested(_) => (self.logging_out, self.running) = (true, false),
             SessionEvent::Paired(paired) => self.me = Some(paired.me.jid),
+            SessionEvent::SettingsChanged(changed) => {
+                self.generation += u64::from(changed.reconnect);
+                self.settings = changed.settings;
+            },
+            SessionEvent::CallReceived(call) => {
+                self.calls.push_back(call.call_id);
+                if self.calls.len() > CALLS_KEPT {
+                    self.calls.pop_front();
+                }
+            },
             SessionEvent::StatusChanged(changed) => self.apply_status(changed.status),
             SessionEvent::Deleted(_) => self.deleted = true,
         }

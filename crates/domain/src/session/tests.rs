@@ -36,7 +36,7 @@ fn paired() -> SessionEvent {
 }
 
 fn changed(status: SessionStatus) -> SessionEvent {
-    SessionStatusChanged { status, reason: None, at: at() }.into()
+    SessionStatusChanged { status, reason: None, until: None, at: at() }.into()
 }
 
 fn record(status: SessionStatus) -> SessionCommand {
@@ -44,7 +44,7 @@ fn record(status: SessionStatus) -> SessionCommand {
 }
 
 fn record_under(generation: u64, status: SessionStatus) -> SessionCommand {
-    SessionCommand::RecordStatus { status, reason: None, generation, at: at() }
+    SessionCommand::RecordStatus { status, reason: None, until: None, generation, at: at() }
 }
 
 fn restarted() -> SessionEvent {

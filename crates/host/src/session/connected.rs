@@ -9,7 +9,7 @@ use tokio::{
 };
 use waxwing_app::{execute::CommandPorts, ports::PortError, processes::OutboxRow, views::Wanted};
 use waxwing_domain::{
-    AccountId, Person,
+    AccountId, Person, Timestamp,
     message::{Message, MessageStatus, ReceiptStep, RecordReceipt},
     session::SessionStatus,
 };
@@ -17,20 +17,30 @@ use waxwing_whatsapp::{
     Connection, ConnectionEvent, Disconnect, OutgoingMessage, PermanentCause, ReceiptStep as Step, SendError,
 };
 
-use super::{OUTDATED, Open, Poke, REPLACED, Session, fenced, logout_reason, probe::Probe};
+use super::{
+    CONNECTION_LOST, NETWORK_UNREACHABLE, OUTDATED, Open, PROXY_UNREACHABLE, Poke, QR_EXHAUSTED, REPLACED,
+    Session, fenced, logout_reason, probe::Probe,
+};
 use crate::{lanes::Outcome, outbox};
 
 /// The time of the last frame is written at one of so many looks while nothing else happens.
 const LOOKS_UNTIL_HEARD: u32 = 6;
 /// How long a connection has to last before a drop is taken for an accident.
 const STABLE: std::time::Duration = std::time::Duration::from_secs(60);
+/// How long a code to type in lasts at most.
+const CODE_LASTS: std::time::Duration = std::time::Duration::from_secs(180);
 /// Results of sends that may wait to be looked at.
 const SENDS_MAX: usize = 64;
 
 /// Why a run ended.
 pub(super) enum Ended {
     /// It dropped; another connect helps.
-    Dropped(String),
+    Dropped {
+        /// For programs.
+        reason: &'static str,
+        /// For people.
+        detail: String,
+    },
     /// Something else is wished for.
     Wish,
     /// The session should unlink itself.
@@ -40,9 +50,33 @@ pub(super) enum Ended {
     /// The host stops.
     HostStops,
     /// It cannot go on by itself.
-    Over(SessionStatus, Option<String>),
+    Over(Over),
     /// The state has to be claimed anew.
     Reopen,
+}
+
+/// How a session came to rest.
+#[derive(Debug, Clone)]
+pub(super) struct Over {
+    pub(super) status: SessionStatus,
+    /// For programs.
+    pub(super) reason: Option<String>,
+    /// Until when WhatsApp restricts the account.
+    pub(super) until: Option<Timestamp>,
+}
+
+impl Over {
+    pub(super) fn new(status: SessionStatus, reason: Option<String>) -> Self {
+        Self { status, reason, until: None }
+    }
+
+    fn because(status: SessionStatus, reason: &str) -> Self {
+        Self::new(status, Some(reason.to_owned()))
+    }
+
+    pub(super) fn is(&self, reason: &str) -> bool {
+        self.reason.as_deref() == Some(reason)
+    }
 }
 
 /// How a send ended, before WhatsApp said anything.
@@ -65,7 +99,11 @@ pub(super) struct Run {
     pub(super) connected: bool,
     connected_at: Option<Instant>,
     /// The status that a permanent end will have, told by an event before it.
-    over: Option<(SessionStatus, Option<String>)>,
+    over: Option<Over>,
+    /// A code to scan is shown.
+    pub(super) showing: bool,
+    /// Nobody can link the session any more from then on: only a code to type in is left.
+    codes_end_at: Option<Instant>,
     sends: mpsc::Sender<SendResult>,
     look_at: Instant,
     looks: u32,
@@ -82,6 +120,8 @@ impl Session {
             connected: false,
             connected_at: None,
             over: None,
+            showing: false,
+            codes_end_at: None,
             sends,
             look_at: now + self.shared.settings.look,
             looks: 0,
@@ -90,7 +130,7 @@ impl Session {
         loop {
             let grace = self.dropped_at.filter(|_| !run.connected).map(|at| at + self.shared.settings.grace);
             let outbox = self.outbox.wake_at(Instant::now()).filter(|_| run.connected);
-            let wake = [outbox, grace, self.silent_at(open, &run)].into_iter().flatten();
+            let wake = [outbox, grace, self.silent_at(open, &run), run.codes_end_at].into_iter().flatten();
             let wake = wake.fold(run.look_at, Instant::min);
             tokio::select! {
                 biased;
@@ -107,10 +147,13 @@ impl Session {
                     self.live.deaf(open.connection.last_frame_at()).await;
                     return Ok(Ended::Reopen);
                 },
+                Some(message) = open.to_read.recv() => self.mark_read(open, message),
+                imported = self.import.done() => self.on_imported(imported),
                 poke = self.pokes.recv() => match poke {
                     None => return Ok(Ended::HostStops),
+                    Some(Poke::PairingCode(phone, reply)) => self.on_pairing_code(open, &run, phone, reply),
                     Some(Poke::Outbox) => self.on_outbox_poke(&run).await?,
-                    Some(Poke::Wish) => if let Some(ended) = self.on_wish(open.generation).await? {
+                    Some(Poke::Wish) => if let Some(ended) = self.on_wish(open).await? {
                         return Ok(ended);
                     },
                 },
@@ -124,11 +167,20 @@ impl Session {
         }
     }
 
-    async fn on_wish(&mut self, generation: u64) -> Result<Option<Ended>, PortError> {
+    async fn on_wish(&mut self, open: &Open) -> Result<Option<Ended>, PortError> {
+        let was_online = self.is_always_online();
         self.look().await?;
+        if let Some(view) = &self.view {
+            open.sink.set_settings(&view.settings);
+        }
         Ok(match self.view.as_ref().map(|view| view.wanted) {
             Some(Wanted::LoggedOut) => Some(Ended::LogoutWish),
-            _ if self.still_wanted(generation) => None,
+            _ if self.still_wanted(open.generation) => {
+                if was_online != self.is_always_online() {
+                    self.show_presence(open);
+                }
+                None
+            },
             _ => Some(Ended::Wish),
         })
     }
@@ -137,10 +189,9 @@ impl Session {
         let now = Instant::now();
         if !run.connected {
             self.report_long_drop().await?;
-            if self.dropped_at.is_some_and(|at| at.elapsed() >= self.shared.settings.grace) {
-                // Reported: from here on only the look counts.
-                self.dropped_at = None;
-            }
+        }
+        if run.codes_end_at.is_some_and(|at| at <= now) {
+            return Ok(Some(Ended::Over(Over::because(SessionStatus::Stopped, QR_EXHAUSTED))));
         }
         self.outbox.time_out(now);
         if self.silent_at(open, run).is_some_and(|at| at <= Instant::now()) {
@@ -151,11 +202,14 @@ impl Session {
             self.read_outbox().await?;
             self.clear().await;
             self.expire().await;
+            if run.connected && self.import.is_wanted() {
+                self.go_on_importing(open).await;
+            }
             run.looks += 1;
             if run.looks.is_multiple_of(LOOKS_UNTIL_HEARD) {
                 self.live.heard(open.connection.last_frame_at()).await;
             }
-            return self.on_wish(open.generation).await;
+            return self.on_wish(open).await;
         }
         Ok(None)
     }
@@ -258,7 +312,10 @@ impl Session {
     ) -> Result<Option<Ended>, PortError> {
         use ConnectionEvent as E;
         match event {
-            E::Qr { code, ttl } => self.show_qr(code, ttl).await,
+            E::Qr { code, ttl } => {
+                run.showing = true;
+                self.show_qr(code, ttl).await;
+            },
             E::Paired { me, platform } => self.on_paired(open, me, platform).await?,
             E::Connected { me } => self.on_connected(open, run, me).await?,
             E::ServerAck { .. } | E::Receipt { .. } => self.on_message_event(event).await,
@@ -268,21 +325,31 @@ impl Session {
             E::InboundLost { reason, .. } => {
                 tracing::error!(session = %self.id, reason, "a message of a channel was lost");
             },
-            E::QrExhausted => run.over = Some((SessionStatus::Stopped, Some("qr_exhausted".to_owned()))),
-            E::LoggedOut { reason } => {
-                run.over = Some((SessionStatus::LoggedOut, Some(logout_reason(&reason))))
+            E::QrExhausted { code_outstanding: false } => {
+                run.over = Some(Over::because(SessionStatus::Stopped, QR_EXHAUSTED));
             },
-            E::Replaced => run.over = Some((SessionStatus::Failed, Some(REPLACED.to_owned()))),
-            E::ClientOutdated => run.over = Some((SessionStatus::ClientOutdated, Some(OUTDATED.to_owned()))),
+            E::QrExhausted { code_outstanding: true } => {
+                self.live.say(SessionStatus::Pairing, None, None).await;
+                run.codes_end_at = Some(Instant::now() + CODE_LASTS);
+            },
+            E::Called(call) => self.on_call(open, call).await,
+            E::History(part) => self.keep_history(open, part).await,
+            E::LoggedOut { reason } => {
+                run.over = Some(Over::new(SessionStatus::LoggedOut, Some(logout_reason(&reason))))
+            },
+            E::Replaced => run.over = Some(Over::because(SessionStatus::Failed, REPLACED)),
+            E::ClientOutdated => run.over = Some(Over::because(SessionStatus::ClientOutdated, OUTDATED)),
             E::Restricted { until, code, .. } => {
-                run.over =
-                    Some((SessionStatus::Restricted, Some(format!("restricted_{code}_until_{until}"))));
+                let over = Over::new(SessionStatus::Restricted, Some(format!("restricted_{code}")));
+                run.over = Some(Over { until: Some(until), ..over });
             },
             E::Overflow { limit } => tracing::error!(session = %self.id, limit, "too many events waited"),
             E::Poisoned { reason } => {
                 tracing::error!(session = %self.id, %reason, "the Signal state is poisoned")
             },
-            E::Undecryptable { .. } | E::NameChanged { .. } => {},
+            // The client says online whenever the name changes.
+            E::NameChanged { .. } => self.show_presence(open),
+            E::Undecryptable { .. } => {},
             E::Disconnected { reason } => return Ok(Some(self.on_disconnected(reason, run))),
         }
         Ok(None)
@@ -296,27 +363,31 @@ impl Session {
                 self.failures = 0;
             }
         }
-        match (reason, run.over.take()) {
-            (Disconnect::Transient(reason), None) => Ended::Dropped(reason),
-            (_, Some((status, reason))) => Ended::Over(status, reason),
-            (Disconnect::Permanent(cause), None) => match cause {
-                PermanentCause::LoggedOut => {
-                    Ended::Over(SessionStatus::LoggedOut, Some("unlinked".to_owned()))
-                },
-                PermanentCause::QrExhausted => {
-                    Ended::Over(SessionStatus::Stopped, Some("qr_exhausted".to_owned()))
-                },
-                PermanentCause::Replaced => Ended::Over(SessionStatus::Failed, Some(REPLACED.to_owned())),
-                PermanentCause::ClientOutdated => {
-                    Ended::Over(SessionStatus::ClientOutdated, Some(OUTDATED.to_owned()))
-                },
-                PermanentCause::Restricted => Ended::Over(SessionStatus::Restricted, None),
-                PermanentCause::Refused(reason) => {
-                    Ended::Over(SessionStatus::Failed, Some(format!("refused: {reason}")))
-                },
-                PermanentCause::Overflow | PermanentCause::Poisoned | PermanentCause::Closed => Ended::Reopen,
+        let reason = match (reason, run.over.take()) {
+            (Disconnect::Transient(detail), None) => {
+                return Ended::Dropped { reason: CONNECTION_LOST, detail };
             },
-        }
+            (Disconnect::Unreachable(detail), None) => {
+                let proxied = self.view.as_ref().is_some_and(|view| view.settings.proxy.is_some());
+                let reason = if proxied { PROXY_UNREACHABLE } else { NETWORK_UNREACHABLE };
+                return Ended::Dropped { reason, detail };
+            },
+            (_, Some(over)) => return Ended::Over(over),
+            (Disconnect::Permanent(cause), None) => cause,
+        };
+        Ended::Over(match reason {
+            PermanentCause::LoggedOut => Over::because(SessionStatus::LoggedOut, "unlinked"),
+            PermanentCause::QrExhausted => Over::because(SessionStatus::Stopped, QR_EXHAUSTED),
+            PermanentCause::Replaced => Over::because(SessionStatus::Failed, REPLACED),
+            PermanentCause::ClientOutdated => Over::because(SessionStatus::ClientOutdated, OUTDATED),
+            PermanentCause::Restricted => Over::new(SessionStatus::Restricted, None),
+            PermanentCause::Refused(reason) => {
+                Over::new(SessionStatus::Failed, Some(format!("refused: {reason}")))
+            },
+            PermanentCause::Overflow | PermanentCause::Poisoned | PermanentCause::Closed => {
+                return Ended::Reopen;
+            },
+        })
     }
 
     async fn on_paired(&mut self, open: &Open, me: Person, platform: String) -> Result<(), PortError> {
@@ -328,7 +399,7 @@ impl Session {
 
     async fn on_connected(&mut self, open: &Open, run: &mut Run, me: Person) -> Result<(), PortError> {
         open.sink.set_me(me.clone());
-        run.connected = true;
+        (run.connected, run.showing, run.codes_end_at) = (true, false, None);
         run.connected_at = Some(Instant::now());
         self.dropped_at = None;
         // In case the first telling was lost; the session knows whether it is news.
@@ -337,6 +408,10 @@ impl Session {
         self.record_status(SessionStatus::Connected, None).await?;
         self.live.say(SessionStatus::Connected, None, None).await;
         self.live.heard(open.connection.last_frame_at()).await;
+        if !self.is_always_online() {
+            self.show_presence(open);
+        }
+        self.go_on_importing(open).await;
         self.read_outbox().await?;
         self.expire().await;
         Ok(())
@@ -349,14 +424,7 @@ impl Session {
         }
     }
 
-    async fn on_receipt(
-        &self,
-        whatsapp_id: String,
-        chat: &Person,
-        from: &Person,
-        step: Step,
-        at: waxwing_domain::Timestamp,
-    ) {
+    async fn on_receipt(&self, whatsapp_id: String, chat: &Person, from: &Person, step: Step, at: Timestamp) {
         let step = match step {
             Step::Delivered => ReceiptStep::Delivered,
             Step::Read => ReceiptStep::Read,

@@ -10,7 +10,7 @@ use waxwing_app::{
 };
 use waxwing_whatsapp::{SignalState, StateError};
 
-use super::Session;
+use super::{Poke, Session};
 
 /// How often a session looks whether the host that holds it has let go, in case it was not told.
 pub(super) const LET_GO_LOOK: Duration = Duration::from_secs(5);
@@ -78,6 +78,18 @@ impl Session {
             membership.peers.session_changed(self.account, self.id).await;
         }
         Ok(())
+    }
+
+    /// Hints that came while the session was let go are for whoever has it now.
+    pub(super) async fn pass_on_hints(&mut self) {
+        self.pokes.close();
+        let mut hinted = false;
+        while let Ok(poke) = self.pokes.try_recv() {
+            hinted |= matches!(poke, Poke::Wish | Poke::Outbox);
+        }
+        if let Some(membership) = self.shared.ports.membership.as_ref().filter(|_| hinted) {
+            membership.peers.session_changed(self.account, self.id).await;
+        }
     }
 
     /// Claims the session's Signal state under a new epoch and loads it.

@@ -17,8 +17,11 @@ impl Session {
         }
         let mut admitted = std::pin::pin!(shared.admission.admitted());
         loop {
+            self.report_long_drop().await?;
+            let grace = self.dropped_at.map(|at| at + self.shared.settings.grace);
             tokio::select! {
                 () = &mut admitted => return Ok(true),
+                () = sleep_until(grace.unwrap_or_else(Instant::now)), if grace.is_some() => {}
                 () = fenced(&mut self.alive) => return Ok(false),
                 _ = self.stop.changed() => return Ok(false),
                 poke = self.pokes.recv() => if !self.goes_on(poke, generation).await? {
@@ -35,6 +38,10 @@ impl Session {
         generation: u64,
     ) -> Result<bool, PortError> {
         let until = Instant::now() + pause;
+        // A session that was not connected has no grace: there is nothing that may come back unnoticed.
+        if self.dropped_at.is_none() {
+            self.live.say(SessionStatus::Reconnecting, Some(self.drop_reason), None).await;
+        }
         loop {
             self.report_long_drop().await?;
             let grace = self.dropped_at.map_or(until, |at| at + self.shared.settings.grace);
@@ -50,12 +57,13 @@ impl Session {
         }
     }
 
-    /// A session that was connected and is not for longer than the grace is reported.
+    /// A session that was connected and is not for longer than the grace is reported, once.
     pub(super) async fn report_long_drop(&mut self) -> Result<(), PortError> {
-        let over = self.dropped_at.is_some_and(|at| at.elapsed() >= self.shared.settings.grace);
-        if over && self.live.status() != Some(SessionStatus::Reconnecting) {
-            self.record_status(SessionStatus::Reconnecting, Some("connection_lost")).await?;
-            self.live.say(SessionStatus::Reconnecting, Some("connection_lost"), None).await;
+        if self.dropped_at.is_some_and(|at| at.elapsed() >= self.shared.settings.grace) {
+            let reason = if self.shared.admission.is_held() { OUTDATED } else { self.drop_reason };
+            self.record_status(SessionStatus::Reconnecting, Some(reason)).await?;
+            self.live.say(SessionStatus::Reconnecting, Some(reason), None).await;
+            self.dropped_at = None;
         }
         Ok(())
     }

@@ -3,8 +3,13 @@
 
 mod deaf;
 mod fleet;
+mod history;
 mod outdated;
 mod pairing;
+mod proxies;
 mod replay;
 mod rest;
+mod settings;
+mod switchboard;
+mod wire;
 mod world;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use waxwing_domain::session::SessionStatus;
+use waxwing_host::HostSettings;
 
 use crate::world::World;
 
@@ -43,5 +44,25 @@ async fn a_session_whose_codes_nobody_scans_stops_and_shows_others_after_a_start
     assert_eq!((view.status, view.reason, live.reason), (SessionStatus::Connecting, None, None));
     phone.scan(&fresh).await.unwrap();
     world.until("the link", session, |view, _| view.me.is_some()).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_is_typed_in_links_a_session_and_replaces_the_one_before() {
+    let world = World::with(HostSettings::default()).await;
+    world.network.create_phone(OWNER, None).await.unwrap();
+    let phone = world.network.phone(OWNER).unwrap();
+    let session = world.session("shop").await;
+    // Just started: whoever asks waits until it can have a code.
+    let first = world.pairing_code(session, OWNER).await;
+    let code = world.pairing_code(session, OWNER).await;
+    assert_ne!(first, code);
+    phone.enter_code(&code).await.unwrap();
+    let (view, _) = world
+        .until("the link", session, |view, live| {
+            view.status == SessionStatus::Connected && live.status == SessionStatus::Connected
+        })
+        .await;
+    assert_eq!(view.me.unwrap().phone.unwrap().digits(), OWNER);
     world.end().await;
 }

@@ -1,11 +1,9 @@
 //! Hosts with one account on a simulated network. The clients of a host that is alone wait by a clock that the test moves.
 
 use std::{
-    collections::HashMap,
-    net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -13,15 +11,9 @@ use std::{
 
 use async_trait::async_trait;
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{
-        TcpListener, TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-    sync::watch,
-};
+use tokio::{net::TcpListener, sync::watch};
 use waxwing_app::{
+    codec,
     commands::{Commands, NewMessage, NewSession, Once, SessionWish},
     execute::{Cause, CommandPorts},
     feed::{Consumer as _, FeedRunner},
@@ -29,17 +21,19 @@ use waxwing_app::{
     id_source::IdSource,
     keys,
     ports::{
-        Bounds, Clock as _, Consistency, EntropyExt as _, FeedItem, Gateway, Key, PortError, Query, Records,
-        Row, Write,
+        Bounds, Clock as _, Consistency, EntropyExt as _, FeedItem, Gateway, Key, Pairing as _, PortError,
+        Query, Records, Row, StreamName, Write,
     },
     processes::Delivery,
-    projections::SessionProjection,
-    queries, rows,
+    projections::{MessageProjection, SessionProjection},
+    queries::{self, MessageFilter},
+    rows, told_events,
     views::{LiveSession, MessageView, Placement, SessionView},
 };
 use waxwing_domain::{
-    AccountId, Content, Jid, SessionId, Text,
-    session::{Session, SessionSettings, SessionStatus},
+    AccountId, Content, DomainEvent as _, Jid, SessionId, Text,
+    message::MessageEvent,
+    session::{Session, SessionEvent, SessionSettings, SessionStatus, SettingsChange},
 };
 use waxwing_embedded::Engine;
 use waxwing_host::{Host, HostPorts, HostSettings, Membership};
@@ -47,6 +41,8 @@ use waxwing_runtime::{OsEntropy, SystemClock};
 use waxwing_sandbox::{Network, Options, Sandbox};
 use waxwing_signed_http::{SigningKey, Verifier};
 use waxwing_whatsapp::{Connector, Endpoint, EndpointError, Endpoints, NETWORK, Sleeper};
+
+use crate::{switchboard::Switchboard, wire::Wire};
 
 /// How long anything may take; the machine may be busy.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -83,46 +79,6 @@ impl Endpoints for FixedEndpoint {
     }
 }
 
-/// Tells the host of a session, as signed HTTP does between processes.
-#[derive(Clone)]
-struct Switchboard {
-    hosts: Arc<Mutex<HashMap<String, Host>>>,
-    records: Arc<dyn Records>,
-}
-
-impl Switchboard {
-    async fn host_of(&self, session: SessionId) -> Option<Host> {
-        let only = {
-            let hosts = self.hosts.lock().unwrap();
-            hosts.values().next().filter(|_| hosts.len() == 1).cloned()
-        };
-        if only.is_some() {
-            return only;
-        }
-        let placed: Option<Placement> =
-            rows::get(&*self.records, &keys::placement(account(), session)).await.unwrap();
-        let fleet = Fleet::read(&*self.records).await.unwrap();
-        let home = || fleet.home(session).map(|(home, _)| home.to_owned());
-        let name = placed.and_then(|placement| placement.host).or_else(home)?;
-        self.hosts.lock().unwrap().get(&name).cloned()
-    }
-}
-
-#[async_trait]
-impl Gateway for Switchboard {
-    async fn session_changed(&self, account: AccountId, session: SessionId) {
-        if let Some(host) = self.host_of(session).await {
-            host.session_changed(account, session).await;
-        }
-    }
-
-    async fn outbox_changed(&self, account: AccountId, session: SessionId) {
-        if let Some(host) = self.host_of(session).await {
-            host.outbox_changed(account, session).await;
-        }
-    }
-}
-
 /// Counts what hosts ask of their engine.
 struct Counted {
     records: Arc<dyn Records>,
@@ -155,41 +111,6 @@ impl Records for Counted {
     }
 }
 
-/// The wire between hosts and the network.
-pub struct Wire(watch::Sender<bool>);
-
-impl Wire {
-    async fn to(network: SocketAddr) -> (Self, SocketAddr) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, stalled) = (listener.local_addr().unwrap(), watch::Sender::new(false));
-        let watched = stalled.clone();
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect(network).await.unwrap();
-                let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-                tokio::spawn(pass_on(near_in, far_out, watched.subscribe()));
-                tokio::spawn(pass_on(far_in, near_out, watched.subscribe()));
-            }
-        });
-        (Self(stalled), address)
-    }
-
-    /// Sockets stay open, and nothing passes.
-    pub fn stall(&self, stalled: bool) {
-        self.0.send_replace(stalled);
-    }
-}
-
-async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut stalled: watch::Receiver<bool>) {
-    let mut bytes = [0; 4_096];
-    while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        if stalled.wait_for(|stalled| !stalled).await.is_err() || to.write_all(&bytes[..count]).await.is_err()
-        {
-            return;
-        }
-    }
-}
-
 pub struct World {
     pub network: Network,
     pub wire: Wire,
@@ -204,7 +125,7 @@ pub struct World {
     _folder: TempDir,
 }
 
-fn account() -> AccountId {
+pub fn account() -> AccountId {
     AccountId::derived(1, &[b"host"])
 }
 
@@ -281,7 +202,8 @@ impl World {
     ) -> Host {
         let Commands { ports, entropy, .. } = &self.commands;
         let endpoint = FixedEndpoint(self.web_socket.clone());
-        let connector = Connector::new(Arc::new(endpoint), ports.clock.clone()).unwrap();
+        let guard = waxwing_runtime::proxy_guard(true, false);
+        let connector = Connector::new(Arc::new(endpoint), ports.clock.clone(), guard).unwrap();
         let ports = HostPorts {
             commands: ports.clone(),
             records: Arc::new(Counted { records: self.engine.records(), calls: self.calls.clone() }),
@@ -350,8 +272,13 @@ impl World {
 
     /// Links a session with this number.
     pub async fn linked(&self, number: &str) -> SessionId {
+        self.linked_with(number, SessionSettings::default()).await
+    }
+
+    /// Links a session with this number that behaves like this.
+    pub async fn linked_with(&self, number: &str, settings: SessionSettings) -> SessionId {
         self.network.create_phone(number, None).await.unwrap();
-        let session = self.session(number).await;
+        let session = self.session_with(number, settings).await;
         let code = self.code(session, &[]).await;
         self.network.phone(number).unwrap().scan(&code).await.unwrap();
         self.until("the connection", session, |view, live| {
@@ -363,11 +290,80 @@ impl World {
 
     /// A new session that should run.
     pub async fn session(&self, name: &str) -> SessionId {
-        let settings = SessionSettings::default();
+        self.session_with(name, SessionSettings::default()).await
+    }
+
+    pub async fn session_with(&self, name: &str, settings: SessionSettings) -> SessionId {
         let new = NewSession { name: name.to_owned(), phone_number: None, start: true, settings };
         match self.commands.create_session(account(), new, None, &Cause::system()).await.unwrap() {
             Once::Done(view) => view.id,
             Once::Repeated(_) => unreachable!("the request has no key"),
+        }
+    }
+
+    pub async fn change(&self, session: SessionId, change: SettingsChange) {
+        let wish = SessionWish::Change(change);
+        self.commands.wish_session(account(), session, wish, &Cause::system()).await.unwrap();
+    }
+
+    /// A code to type into the phone.
+    pub async fn pairing_code(&self, session: SessionId, number: &str) -> String {
+        let host = self.switchboard.host_of(session).await.unwrap();
+        let code = host.pairing_code(account(), session, &number.parse().unwrap()).await;
+        code.unwrap().code
+    }
+
+    /// The session's events of this type.
+    pub async fn session_events(&self, session: SessionId, kind: &str) -> Vec<SessionEvent> {
+        let stream = StreamName::new(<Session as waxwing_domain::Aggregate>::TYPE, session);
+        let mut found = Vec::new();
+        for commit in self.commands.ports.journal.read(account(), &stream).await.unwrap() {
+            let events = codec::open::<SessionEvent>(&*self.commands.ports.secrets, &commit).await.unwrap();
+            found.extend(events.into_iter().filter(|event| event.event_type() == kind));
+        }
+        found
+    }
+
+    /// All messages of the session, as they are listed.
+    pub async fn messages(&self, session: SessionId) -> Vec<MessageView> {
+        let projection =
+            MessageProjection { ports: self.commands.ports.clone(), records: self.engine.records() };
+        let items = self.message_commits().await;
+        for batch in items.chunks(256) {
+            projection.handle(batch).await.unwrap();
+        }
+        let filter = MessageFilter { session: Some(session), ..MessageFilter::default() };
+        let records = self.engine.records();
+        queries::messages(&*records, account(), &filter, &|_| true, None, 200).await.unwrap().messages
+    }
+
+    /// How many events of messages receivers would be told of.
+    pub async fn told_messages(&self) -> usize {
+        let mut told = 0;
+        for item in self.message_commits().await {
+            let events =
+                codec::open::<MessageEvent>(&*self.commands.ports.secrets, &item.commit).await.unwrap();
+            told += events.iter().filter(|event| told_events::is_message_event_told(event)).count();
+        }
+        told
+    }
+
+    /// How many parts of the history wait to be imported.
+    pub async fn kept_history(&self, session: SessionId) -> usize {
+        let (partition, bounds) = (keys::history(account(), session), Bounds::default());
+        let query = Query { index: 0, partition, bounds, descending: false, limit: 100 };
+        self.engine.records().query(query).await.unwrap().len()
+    }
+
+    /// Waits until something holds that nothing tells of.
+    pub async fn sees(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        let look = async {
+            while !holds().await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(DEADLINE, look).await.is_err() {
+            panic!("did not happen in time: {what}");
         }
     }
 

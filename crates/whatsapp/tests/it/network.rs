@@ -172,7 +172,12 @@ impl World {
         }
         let path = network.info().await.unwrap().ws_path;
         let endpoints = Arc::new(FixedEndpoint(Mutex::new(format!("ws://{address}{path}"))));
-        let connector = Connector::new(endpoints, Arc::new(TestClock::default())).unwrap();
+        let connector = Connector::new(
+            endpoints,
+            Arc::new(TestClock::default()),
+            Arc::new(|address| address.is_loopback()),
+        )
+        .unwrap();
         Self {
             network,
             connector,
