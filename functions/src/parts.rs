@@ -40,6 +40,7 @@ pub fn api(deployment: &Deployment) -> Result<Api, Error> {
     Ok(Api {
         records: deployment.records(),
         pairing: deployment.pairing.clone(),
+        sessions: None,
         webhooks: post(deployment)?,
         sandbox: sandbox.map(|client| Arc::new(RemoteSandbox(client)) as Arc<dyn SandboxControl>),
         rate_limits: Arc::default(),

@@ -155,6 +155,7 @@ impl Parts {
             commands: commands.clone(),
             records: engine.records(),
             pairing: Arc::new(host.clone()),
+            sessions: Some(Arc::new(host.clone())),
             webhooks: post,
             sandbox: network.sandbox,
             rate_limits: Arc::default(),

@@ -2,7 +2,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use tokio::{net::TcpListener, sync::watch};
-use waxwing_app::ports::{Clock, Entropy, EntropyExt};
+use waxwing_app::ports::{Census, Clock, CountsSessions, Entropy, EntropyExt};
 use waxwing_aws::Deployment;
 use waxwing_host::{Host, HostPorts, HostSettings, Membership};
 use waxwing_runtime::{
@@ -88,8 +88,21 @@ async fn tell_metrics(host: Host, clock: Arc<dyn Clock>) {
         every.tick().await;
         if host.is_alive() {
             let sessions = f64::from(u32::try_from(host.sessions()).unwrap_or(u32::MAX));
-            let metrics = [("HostHeartbeat", "Count", 1.0), ("SessionsPerHost", "Count", sessions)];
-            print_metrics(clock.now(), &metrics);
+            let Census { statuses, health, oldest_frame_at } = host.census();
+            let count = |of: Option<&usize>| {
+                of.map_or(0.0, |count| f64::from(u32::try_from(*count).unwrap_or(u32::MAX)))
+            };
+            let now = clock.now();
+            let age = oldest_frame_at.map_or(0.0, |at| now.duration_since(at).as_secs_f64() * 1_000.0);
+            let metrics = [
+                ("HostHeartbeat", "Count", 1.0),
+                ("SessionsPerHost", "Count", sessions),
+                ("SessionsConnected", "Count", count(statuses.get("connected"))),
+                ("SessionsReconnecting", "Count", count(statuses.get("reconnecting"))),
+                ("SessionsDeaf", "Count", count(health.get("deaf"))),
+                ("OldestFrameAge", "Milliseconds", age),
+            ];
+            print_metrics(now, &metrics);
         }
     }
 }

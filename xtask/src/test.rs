@@ -29,7 +29,8 @@ enum Part {
     /// The engine of the serverless shape against emulators, which are installed under the target folder; needs Python, Java
     /// and npm.
     Aws,
-    /// The live build has no test feature.
+    /// The live build has no test feature, refuses a network that is not WhatsApp, and is patient without one. It has a target
+    /// folder of its own.
     Live,
 }
 
@@ -42,6 +43,7 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
     }
     if wanted(Part::Live) {
         live_build_checks_certificates()?;
+        live_build_reaches_nothing_else()?;
     }
     if part.is_none() {
         step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
@@ -80,6 +82,12 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
         emulators.tell(&mut tests);
     }
     step("tests", &mut tests)
+}
+
+/// The host's tests of the live build. Alone, the host has no feature of ours.
+fn live_build_reaches_nothing_else() -> Result<()> {
+    let mut tests = cargo(&["test", "--package", "waxwing-host", "--test", "it", "--target-dir"]);
+    step("the live build", tests.arg(target_dir().join("live")))
 }
 
 /// The feature that lets the client reach a simulated network is in no live build.

@@ -2,6 +2,7 @@
 
 mod health;
 mod messages;
+mod metrics;
 mod problems;
 mod sandbox;
 mod sessions;
@@ -53,6 +54,7 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .nest("/api/v1", versioned.fallback(not_found).method_not_allowed_fallback(method_not_allowed))
         .merge(health::routes())
+        .merge(metrics::routes())
         .merge(problems::routes())
         .merge(docs::routes(document))
         .fallback(not_found)

@@ -6,7 +6,7 @@ use std::sync::{
 use waxwing_app::{
     commands::Commands,
     id_source::IdSource,
-    ports::{Pairing, Records, SandboxControl, WebhookPost},
+    ports::{CountsSessions, Pairing, Records, SandboxControl, WebhookPost},
 };
 
 use crate::RateLimits;
@@ -20,6 +20,8 @@ pub struct Api {
     pub records: Arc<dyn Records>,
     /// Links sessions.
     pub pairing: Arc<dyn Pairing>,
+    /// Counts sessions, where they are in this process.
+    pub sessions: Option<Arc<dyn CountsSessions>>,
     /// Looks at the addresses of receivers.
     pub webhooks: Arc<dyn WebhookPost>,
     /// The simulated network, where this process serves one.

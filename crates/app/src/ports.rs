@@ -9,8 +9,8 @@ mod system;
 mod work;
 
 pub use gateway::{
-    Gateway, GatewayError, Pairing, PairingCode, PairingCodeError, SandboxAnswer, SandboxControl,
-    SandboxRequest,
+    Census, CountsSessions, Gateway, GatewayError, Pairing, PairingCode, PairingCodeError, SandboxAnswer,
+    SandboxControl, SandboxRequest,
 };
 pub use http_post::{WebhookPost, WebhookPostError, WebhookRequest};
 pub use journal::{Appended, Claim, ClaimKey, Commit, Feed, FeedItem, Journal, Order, StreamName};

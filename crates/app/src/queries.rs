@@ -2,10 +2,12 @@
 //! once; lists may lag by a second.
 
 mod messages;
+mod operator;
 mod sessions;
 mod webhooks;
 
 pub use messages::{MessageFilter, MessagePage, TimelineEntry, message, messages, timeline};
+pub use operator::is_operator;
 pub(crate) use sessions::all_sessions;
 pub(crate) use sessions::folded as session_from_stream;
 pub use sessions::{SESSIONS_MAX, SessionPage, live_session, session, sessions};

@@ -5,6 +5,7 @@
 //! hints of [`waxwing_app::ports::Gateway`] only make it happen sooner.
 
 mod admission;
+mod census;
 mod endpoints;
 mod heart;
 mod inbound;

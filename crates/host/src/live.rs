@@ -11,17 +11,31 @@ use waxwing_app::{
 };
 use waxwing_domain::{AccountId, SessionId, session::SessionStatus};
 
+use crate::census::Sessions;
+
 /// Writes the live row of one session, when it says something new.
 pub(crate) struct Live {
     records: Arc<dyn Records>,
     account: AccountId,
     session: SessionId,
     last: Option<LiveSession>,
+    sessions: Sessions,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.sessions.lost_sight_of(self.session);
+    }
 }
 
 impl Live {
-    pub(crate) fn new(records: Arc<dyn Records>, account: AccountId, session: SessionId) -> Self {
-        Self { records, account, session, last: None }
+    pub(crate) fn new(
+        records: Arc<dyn Records>,
+        account: AccountId,
+        session: SessionId,
+        sessions: Sessions,
+    ) -> Self {
+        Self { records, account, session, last: None, sessions }
     }
 
     pub(crate) fn status(&self) -> Option<SessionStatus> {
@@ -69,6 +83,7 @@ impl Live {
         if self.last.as_ref() == Some(&live) {
             return;
         }
+        self.sessions.saw(self.session, &live);
         let written = match rows::row(keys::session_live(self.account, self.session), 1, &live) {
             Ok(row) => self.records.write_each(vec![Write::Put(row, Guard::Always)]).await.map(drop),
             Err(error) => Err(error),

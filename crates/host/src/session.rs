@@ -23,13 +23,14 @@ use waxwing_app::{
     views::{QrCode, SessionView, Wanted},
 };
 use waxwing_domain::{
-    AccountId, PhoneNumber, SessionId,
+    AccountId, Network, PhoneNumber, SessionId,
     session::{Session as SessionAggregate, SessionStatus},
 };
 use waxwing_whatsapp::{Connection, ConnectionEvents, LogoutReason, SessionSettings, SignalState};
 
 use crate::{
     admission::{Admission, backoff},
+    census::Sessions,
     inbound::{JournalSink, ToRead},
     lanes::{Lanes, Outcome},
     live::Live,
@@ -82,6 +83,8 @@ pub(crate) struct Shared {
     pub(crate) members: Arc<Members>,
     /// Bounds how many sessions import history at a time.
     pub(crate) imports: Semaphore,
+    /// What each of them is doing.
+    pub(crate) sessions: Sessions,
     /// Whether sessions may be held.
     pub(crate) alive: watch::Receiver<bool>,
 }
@@ -148,7 +151,7 @@ impl Session {
         pokes: mpsc::Receiver<Poke>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let live = Live::new(shared.ports.records.clone(), account, id);
+        let live = Live::new(shared.ports.records.clone(), account, id, shared.sessions.clone());
         let alive = shared.alive.clone();
         let outbox = Outbox::new(shared.settings.settle);
         Self {
@@ -405,9 +408,12 @@ impl Session {
 
     /// A sandbox build never speaks to WhatsApp, nor a live build to the sandbox.
     async fn refuse_network(&mut self, view: &SessionView) -> Result<(), PortError> {
-        let reason = format!("wrong_network: this build serves {}", waxwing_whatsapp::NETWORK.as_str());
-        tracing::error!(session = %self.id, network = view.network.as_str(), "{reason}");
-        self.over(Over::new(SessionStatus::Failed, Some(reason))).await
+        let reason = match view.network {
+            Network::Sandbox => "needs_sandbox_build",
+            Network::Whatsapp => "needs_live_build",
+        };
+        tracing::error!(session = %self.id, reason, "the session belongs to the other network");
+        self.over(Over::because(SessionStatus::Failed, reason)).await
     }
 
     fn still_wanted(&self, generation: u64) -> bool {

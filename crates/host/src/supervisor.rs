@@ -18,8 +18,8 @@ use waxwing_app::{
     identities::Identities,
     keys,
     ports::{
-        Bounds, Clock, Entropy, Gateway, Pairing, PairingCode, PairingCodeError, PortError, Query, Records,
-        SecretBox, Work,
+        Bounds, Census, Clock, CountsSessions, Entropy, Gateway, Pairing, PairingCode, PairingCodeError,
+        PortError, Query, Records, SecretBox, Work,
     },
 };
 use waxwing_domain::{AccountId, PhoneNumber, SessionId};
@@ -27,6 +27,7 @@ use waxwing_whatsapp::Connector;
 
 use crate::{
     admission::Admission,
+    census::Sessions,
     heart,
     lanes::{LanePorts, Lanes},
     members::Members,
@@ -176,6 +177,7 @@ impl Host {
             leaving,
             members,
             imports: Semaphore::new(IMPORTS_MAX),
+            sessions: Sessions::default(),
             alive: alive_here,
         });
         Self { shared, pokes, tasks: Arc::new(Mutex::new(tasks)), stop, alive }
@@ -325,6 +327,12 @@ impl Gateway for Host {
 
     async fn outbox_changed(&self, account: AccountId, session: SessionId) {
         let _ = self.adopt(account, session).try_send(Poke::Outbox);
+    }
+}
+
+impl CountsSessions for Host {
+    fn census(&self) -> Census {
+        self.shared.sessions.census()
     }
 }
 

@@ -27,6 +27,7 @@ macro_rules! scopes {
 scopes! {
     MessagesRead = "messages:read",
     MessagesSend = "messages:send",
+    MetricsRead = "metrics:read",
     SandboxRead = "sandbox:read",
     SandboxWrite = "sandbox:write",
     SessionsRead = "sessions:read",

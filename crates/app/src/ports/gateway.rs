@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +34,23 @@ pub enum PairingCodeError {
     /// See [`GatewayError`].
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+}
+
+/// The sessions that a process looks after, by what its last look told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    /// How many, by status.
+    pub statuses: BTreeMap<&'static str, usize>,
+    /// How many, by health.
+    pub health: BTreeMap<&'static str, usize>,
+    /// Of those that are connected, when the one that has heard nothing for the longest time heard something; to the minute.
+    pub oldest_frame_at: Option<Timestamp>,
+}
+
+/// Counts sessions.
+pub trait CountsSessions: Send + Sync {
+    /// The sessions of this process.
+    fn census(&self) -> Census;
 }
 
 /// Links sessions.

@@ -155,6 +155,19 @@ pub enum HealthState {
     Restricted,
 }
 
+impl HealthState {
+    /// The name as it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Deaf => "deaf",
+            Self::Reconnecting => "reconnecting",
+            Self::Restricted => "restricted",
+        }
+    }
+}
+
 /// How well a session hears.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {

@@ -70,7 +70,7 @@ impl Over {
         Self { status, reason, until: None }
     }
 
-    fn because(status: SessionStatus, reason: &str) -> Self {
+    pub(super) fn because(status: SessionStatus, reason: &str) -> Self {
         Self::new(status, Some(reason.to_owned()))
     }
 

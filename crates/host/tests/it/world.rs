@@ -31,7 +31,7 @@ use waxwing_app::{
     views::{LiveSession, MessageView, Placement, SessionView},
 };
 use waxwing_domain::{
-    AccountId, Content, DomainEvent as _, Jid, SessionId, Text,
+    AccountId, Content, DomainEvent as _, Jid, Network as WhatsappNetwork, SessionId, Text,
     message::MessageEvent,
     session::{Session, SessionEvent, SessionSettings, SessionStatus, SettingsChange},
 };
@@ -291,6 +291,17 @@ impl World {
     /// A new session that should run.
     pub async fn session(&self, name: &str) -> SessionId {
         self.session_with(name, SessionSettings::default()).await
+    }
+
+    /// A new session of that network, whatever this build serves.
+    pub async fn session_of(&self, network: WhatsappNetwork) -> SessionId {
+        let commands = Commands { network, ..self.commands.clone() };
+        let settings = SessionSettings::default();
+        let new = NewSession { name: "other".to_owned(), phone_number: None, start: true, settings };
+        match commands.create_session(account(), new, None, &Cause::system()).await.unwrap() {
+            Once::Done(view) => view.id,
+            Once::Repeated(_) => unreachable!("the request has no key"),
+        }
     }
 
     pub async fn session_with(&self, name: &str, settings: SessionSettings) -> SessionId {

@@ -278,6 +278,9 @@ async fn another_account_sees_nothing_of_ours() -> Result<()> {
     let made: Value = serde_json::from_slice(&output.stdout)?;
     let other: Client = client.with_key(made["api_key"].as_str().context("a key")?);
     ensure!(made["account_id"] != waxwing.credentials.account_id);
+    let figures = async |client: &Client| client.raw(Method::GET, "/metrics", &[], None).await;
+    ensure!(figures(&client).await?.status == 200);
+    is_problem(&figures(&other).await?, 403, "forbidden")?;
 
     for path in [
         format!("/sessions/{session}"),
