@@ -22,7 +22,7 @@ mod sleeper;
 mod socket;
 mod store;
 
-pub use connection::{ConnectError, Connection};
+pub use connection::{ConnectError, Connection, MEDIA_BYTES_MAX, MediaError, MediaFile, MediaKind};
 pub use connector::{Connector, OpenError, SessionSettings};
 pub use event::{
     ConnectionEvent, ConnectionEvents, Disconnect, LogoutReason, PermanentCause, ReceiptStep, WhatsappIds,

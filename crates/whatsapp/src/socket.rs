@@ -9,6 +9,8 @@ use waxwing_domain::AccountId;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::transport::{TokioWebSocketTransportFactory, Transport, TransportEvent, TransportFactory};
 
+use crate::http_client::SharedHttpClient;
+
 /// Where an account's network is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -78,6 +80,8 @@ pub(crate) struct SessionSockets {
     pub(crate) account: AccountId,
     pub(crate) endpoints: Arc<dyn Endpoints>,
     pub(crate) gate: Arc<Gate>,
+    /// Follows the network wherever it is.
+    pub(crate) http: SharedHttpClient,
 }
 
 #[async_trait]
@@ -87,6 +91,7 @@ impl TransportFactory for SessionSockets {
     ) -> anyhow::Result<(Arc<dyn Transport>, whatsapp_rust::async_channel::Receiver<TransportEvent>)> {
         anyhow::ensure!(!self.gate.is_closed(), "the session is closed");
         let endpoint = self.endpoints.endpoint(self.account).await?;
+        self.http.network_is_at(&endpoint.web_socket);
         let factory = TokioWebSocketTransportFactory::new().with_url(endpoint.web_socket);
         let (socket, events) = factory.create_transport().await?;
         let transport: Arc<dyn Transport> = Arc::new(GatedSocket { socket, gate: Arc::clone(&self.gate) });
