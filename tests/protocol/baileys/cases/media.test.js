@@ -25,14 +25,24 @@ async function refused(request) {
   return error.output?.statusCode ?? error.response?.status ?? assert.fail(error)
 }
 
+/** Sends the image. Baileys 6 may upload a file that it has not written to its end; the network refuses it, and it is sent again. */
+async function send(client, to, more = {}) {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await client.send(to, { image: IMAGE, jpegThumbnail, ...more })
+    } catch (error) {
+      if (client.generation !== 6 || attempts === 5 || !/Media upload failed/.test(error.message)) throw error
+    }
+  }
+}
+
 for (const generation of [7, 6]) {
   test(`Baileys ${generation} sends an image to a phone and to the other version`, async () => {
     const { network, contact, client } = await linked(`acc_up${generation}`, generation, { media })
     const other = await Client.paired(network, contact, generation === 7 ? 6 : 7, { media })
-    media.taken()
-    const id = await client.send(contact, { image: IMAGE, caption: 'the menu', mimetype: 'image/png', jpegThumbnail })
+    const id = await send(client, contact, { caption: 'the menu', mimetype: 'image/png' })
     // To the host that the network named, which is the one by which the client reached it.
-    assert.deepEqual(media.taken(), [['POST', new URL(sandbox.url).host, 200]])
+    assert.deepEqual(media.taken().at(-1), ['POST', new URL(sandbox.url).host, 200])
 
     const entry = await contact.received('the image', ({ whatsapp_id }) => whatsapp_id === id)
     const { state, sha256, size_bytes, mime_type } = entry.media
@@ -95,7 +105,7 @@ for (const generation of [7, 6]) {
     assert.deepEqual(media.taken().map(([, , status]) => status), [200, 400])
     await rm(folder, { recursive: true })
 
-    const id = await client.send(contact, { image: IMAGE, jpegThumbnail })
+    const id = await send(client, contact)
     const { imageMessage } = client.sent.get(id)
     for (const wrong of ['fileEncSha256', 'fileSha256', 'mediaKey']) {
       const messageId = client.socket.generateMessageTag()
