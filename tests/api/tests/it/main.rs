@@ -5,4 +5,5 @@ mod docs;
 mod identity;
 mod kill;
 mod lifecycle;
+mod sandbox;
 mod walk;
