@@ -69,8 +69,8 @@ function changed(client, group, action, member) {
 const updated = (client, group, fits, what) =>
   client.log.take('groups.update', (update) => update.id === group && fits(update), what)
 
-for (const form of ['jid', 'lid']) {
-  test(`in a group that names its members by ${form === 'jid' ? 'number' : 'hidden address'} everybody reads everybody`, async (t) => {
+for (const [form, words] of [['jid', 'number'], ['lid', 'hidden address']]) {
+  test(`in a group that names its members by ${words} everybody reads everybody`, async (t) => {
     // Baileys 6 has a session with each of a person's two addresses, and people have one with its device: where both are
     // used it has to ask again.
     const among = form === 'jid' ? usual : await company()

@@ -25,7 +25,7 @@ async function refused(request) {
   return error.output?.statusCode ?? error.response?.status ?? assert.fail(error)
 }
 
-/** Sends the image. Baileys 6 may upload a file that it has not written to its end; the network refuses it, and it is sent again. */
+/** Sends the image. Baileys 6 may upload a file that it has not written to its end: the network refuses it. */
 async function send(client, to, more = {}) {
   for (let attempts = 1; ; attempts += 1) {
     try {
