@@ -8,12 +8,15 @@ use crate::shell::{output, root, step, target_dir};
 
 /// The first that ends a test run although a library still holds a timer (`--test-force-exit`).
 const NODE_LEAST: (u32, u32) = (20, 14);
-const INSTALL: &str = "install it with `apt-get install nodejs npm`";
+const INSTALL: &str = "install it with `apt-get install nodejs npm openssl`";
 
 /// Runs the suite with the `waxwing` that was built before.
 pub(crate) fn run() -> Result<()> {
     let suite = root().join("tests/protocol/baileys");
     node_is_new_enough()?;
+    // Makes the certificate of the media host, which the clients reach by https only.
+    output(Command::new("openssl").arg("version"))
+        .with_context(|| format!("the protocol tests need openssl; {INSTALL}"))?;
     install(&suite)?;
     let mut node = Command::new("node");
     node.args(["--test", "--test-force-exit", "--test-concurrency=2", "--test-reporter=spec"]);

@@ -6,7 +6,7 @@ use crate::{
     emulators::Emulators,
     generate::{self, GenArgs},
     protocol,
-    shell::{build_programs, cargo, output, step},
+    shell::{build_programs, cargo, output, step, target_dir},
     tidy,
 };
 
@@ -24,7 +24,7 @@ enum Part {
     Rust,
     /// Black box over HTTP: the walk, bad input, kills.
     Api,
-    /// Independent clients, which `npm ci` installs, against the sandbox; needs Node and npm.
+    /// Independent clients, which `npm ci` installs, against the sandbox; needs Node, npm and openssl.
     Protocol,
     /// The engine of the serverless shape against emulators, which are installed under the target folder; needs Python, Java
     /// and npm.

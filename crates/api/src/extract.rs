@@ -7,8 +7,8 @@ mod idempotency_key;
 mod query;
 
 pub(crate) use actor::{
-    Actor, MessagesRead, MessagesSend, SandboxRead, SandboxWrite, SessionsRead, SessionsWrite, WebhooksRead,
-    WebhooksWrite,
+    Actor, MessagesRead, MessagesSend, MetricsRead, SandboxRead, SandboxWrite, SessionsRead, SessionsWrite,
+    WebhooksRead, WebhooksWrite,
 };
 pub(crate) use body::Body;
 pub(crate) use id_path::{IdPath, PhonePath};

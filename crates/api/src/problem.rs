@@ -1,5 +1,7 @@
 //! RFC 9457: the one shape of every error.
 
+mod sandbox;
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -18,9 +20,16 @@ use waxwing_domain::{message::MessageError, session::SessionError, webhook_endpo
 
 use crate::request_id;
 
-/// Every kind of problem: code, status, title, and what to do about it. The pages under `/api/docs/problems/` are made
-/// from this table.
-pub(crate) const KINDS: &[(&str, StatusCode, &str, &str)] = &[
+/// A kind of problem: code, status, title, and what to do about it. The pages under `/api/docs/problems/` are made from
+/// these.
+pub(crate) type Kind = (&'static str, StatusCode, &'static str, &'static str);
+
+/// The kind of this code.
+pub(crate) fn kind(code: &str) -> Option<&'static Kind> {
+    KINDS.iter().chain(sandbox::KINDS).find(|(known, ..)| *known == code)
+}
+
+const KINDS: &[Kind] = &[
     (
         "unauthorized",
         StatusCode::UNAUTHORIZED,
@@ -215,9 +224,8 @@ pub(crate) struct FieldError {
 impl Problem {
     /// A problem of a kind of the table.
     pub(crate) fn new(code: &str, detail: impl Into<String>) -> Self {
-        let known = KINDS.iter().find(|(kind, ..)| *kind == code);
-        let (status, title) =
-            known.map_or((StatusCode::INTERNAL_SERVER_ERROR, ""), |(_, status, title, _)| (*status, *title));
+        let (status, title) = kind(code)
+            .map_or((StatusCode::INTERNAL_SERVER_ERROR, ""), |(_, status, title, _)| (*status, *title));
         Self(Box::new(ProblemBody {
             r#type: format!("/api/docs/problems/{code}"),
             title: title.to_owned(),
@@ -242,6 +250,16 @@ impl Problem {
         let detail = self.0.detail.clone();
         self.0.errors.push(FieldError { pointer: pointer.to_owned(), detail });
         self
+    }
+
+    /// Its kind, for programs.
+    pub(crate) fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// Whether it says which field is wrong.
+    pub(crate) fn names_a_field(&self) -> bool {
+        !self.0.errors.is_empty()
     }
 
     pub(crate) fn not_found(what: &str) -> Self {

@@ -5,6 +5,8 @@ mod messages;
 mod metrics;
 mod problems;
 mod sandbox;
+mod sandbox_groups;
+mod sandbox_people;
 mod sessions;
 mod webhooks;
 
@@ -46,6 +48,16 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
         .routes(routes!(sandbox::get_behaviour, sandbox::set_behaviour))
         .routes(routes!(sandbox::add_fault, sandbox::list_faults, sandbox::clear_faults))
         .routes(routes!(sandbox::ledger))
+        .routes(routes!(sandbox_people::get_profile, sandbox_people::set_profile))
+        .routes(routes!(sandbox_people::list_companions))
+        .routes(routes!(sandbox_people::unlink))
+        .routes(routes!(sandbox_people::set_history))
+        .routes(routes!(sandbox_groups::create, sandbox_groups::list))
+        .routes(routes!(sandbox_groups::join))
+        .routes(routes!(sandbox_groups::show, sandbox_groups::change))
+        .routes(routes!(sandbox_groups::change_participants))
+        .routes(routes!(sandbox_groups::invite, sandbox_groups::renew_invite))
+        .routes(routes!(sandbox_groups::leave))
 }
 
 /// The whole API as a service.

@@ -3,6 +3,8 @@
 mod message;
 mod person;
 mod sandbox;
+mod sandbox_groups;
+mod sandbox_people;
 mod session;
 mod webhook;
 
@@ -12,6 +14,8 @@ use utoipa::ToSchema;
 pub(crate) use message::*;
 pub(crate) use person::*;
 pub(crate) use sandbox::*;
+pub(crate) use sandbox_groups::*;
+pub(crate) use sandbox_people::*;
 pub(crate) use session::*;
 pub(crate) use webhook::*;
 

@@ -6,6 +6,7 @@ mod ending;
 mod import;
 mod place;
 mod probe;
+mod reading;
 mod waiting;
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +19,7 @@ use tokio::{
 use waxwing_app::{
     commands::{Outcomes, SeenStatus},
     keys,
-    ports::{Bounds, PairingCode, PairingCodeError, PortError, Query, Row},
+    ports::{PairingCode, PairingCodeError, PortError},
     rows,
     views::{QrCode, SessionView, Wanted},
 };
@@ -32,10 +33,10 @@ use crate::{
     admission::{Admission, backoff},
     census::Sessions,
     inbound::{JournalSink, ToRead},
-    lanes::{Lanes, Outcome},
+    lanes::Lanes,
     live::Live,
     members::Members,
-    outbox::{Outbox, Taken},
+    outbox::Outbox,
     supervisor::{HostPorts, HostSettings},
 };
 use connected::{Ended, Over};
@@ -468,38 +469,6 @@ impl Session {
         let generation = self.view.as_ref().map_or(0, |view| view.generation);
         let seen = SeenStatus { status, reason: reason.map(str::to_owned), until, generation };
         self.shared.outcomes.session_status(self.account, self.id, seen, at).await
-    }
-
-    /// Reads the beginning of the outbox.
-    async fn read_outbox(&mut self) -> Result<(), PortError> {
-        let rows = self.outbox_rows(None).await?;
-        self.outbox.read(&rows, self.shared.ports.clock.now())
-    }
-
-    /// Rows go that are still there though what became of their messages is recorded.
-    async fn clear(&self) {
-        for (whatsapp_id, Taken { key, message_id }) in self.outbox.left() {
-            let outcome = Outcome::Over { message: message_id, open_row: key };
-            self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
-        }
-    }
-
-    /// Reads what is new in the outbox, as far as there is room.
-    async fn read_outbox_on(&mut self) -> Result<(), PortError> {
-        let Some(after) = self.outbox.read_on_after() else { return Ok(()) };
-        let rows = self.outbox_rows(after).await?;
-        self.outbox.read_on(&rows, self.shared.ports.clock.now())
-    }
-
-    async fn outbox_rows(&self, after: Option<String>) -> Result<Vec<Row>, PortError> {
-        let query = Query {
-            index: 0,
-            partition: keys::outbox(self.account, self.id),
-            bounds: Bounds { after, before: None },
-            descending: false,
-            limit: crate::outbox::WINDOW,
-        };
-        self.shared.ports.records.query(query).await
     }
 
     async fn show_qr(&mut self, code: String, ttl: Duration) {

@@ -67,7 +67,7 @@ pub use inbox::InboxEntry;
 pub use ledger::LedgerEntry;
 pub use media::{Kind as MediaKind, MediaInfo, NewMedia};
 pub use network::{BehaviourChange, Network, NetworkInfo, Page, PageRequest, PhoneInfo, SentMessage};
-pub use people::{ProfileChange, ProfileInfo};
+pub use people::{CompanionInfo, ProfileChange, ProfileInfo};
 pub use phone_handle::PhoneHandle;
 pub use phones::{Behaviour, Reply};
 

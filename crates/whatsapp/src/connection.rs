@@ -1,5 +1,7 @@
 //! One session's client.
 
+mod media;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +22,8 @@ use crate::handler::Shared;
 use crate::history::History;
 use crate::outgoing::{OutgoingMessage, SendError};
 use crate::store::Poison;
+
+pub use media::{MEDIA_BYTES_MAX, MediaError, MediaFile, MediaKind};
 
 /// How long [`Connection::close`] waits for the run to end after the client has disconnected.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);

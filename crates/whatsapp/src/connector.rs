@@ -136,8 +136,10 @@ impl Connector {
         let (clock, budget) = (Arc::clone(&self.clock), settings.commit_budget);
         let shared = Arc::new(Shared::new(state.clone(), sink, clock, Arc::clone(&gate), budget));
         let proxy = settings.proxy.clone().map(|url| Proxy { url, guard: Arc::clone(&self.proxy_guard) });
-        let sockets =
-            SessionSockets { account: state.account(), endpoints: Arc::clone(&self.endpoints), gate, proxy };
+        let http =
+            self.http.for_session(proxy.as_ref()).map_err(|error| OpenError::Client(error.to_string()))?;
+        let (account, endpoints) = (state.account(), Arc::clone(&self.endpoints));
+        let sockets = SessionSockets { account, endpoints, gate, proxy, http };
         let client = self.build_client(&state, &settings, sockets, Arc::clone(&shared)).await?;
         shared.set_client(&client);
         let (sender, queue) = mpsc::channel(settings.event_queue_len.max(16));
@@ -169,8 +171,8 @@ impl Connector {
         let built = Client::builder()
             .with_runtime_arc(Arc::clone(&self.runtime))
             .with_persistence_manager(device)
+            .with_http_client(sockets.http.clone())
             .with_transport_factory(sockets)
-            .with_http_client(self.http.clone())
             .with_version_override(settings.version)
             .with_cache_config(cache_config())
             .with_inbound_durability_hook(CommitHook { shared })

@@ -24,7 +24,9 @@ mod sleeper;
 mod socket;
 mod store;
 
-pub use connection::{CodeError, ConnectError, Connection, LinkCode};
+pub use connection::{
+    CodeError, ConnectError, Connection, LinkCode, MEDIA_BYTES_MAX, MediaError, MediaFile, MediaKind,
+};
 pub use connector::{Connector, OpenError, SessionSettings};
 pub use event::{
     Call, ConnectionEvent, ConnectionEvents, Disconnect, LogoutReason, PermanentCause, ReceiptStep,

@@ -10,6 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderValue, Uri, header};
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::TokioIo;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::TcpStream;
 use tokio_websockets::{ClientBuilder, Connector};
 use tower_service::Service;
@@ -21,6 +22,9 @@ use whatsapp_rust::transport::{Transport, TransportEvent, default_tls_connector,
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// What WhatsApp Web's page sends; the client library's own sockets do, too.
 const ORIGIN: &str = "https://web.whatsapp.com";
+
+/// Why a proxy is not used.
+const FORBIDDEN: &str = "a proxy on a private or reserved address is not allowed";
 
 /// Which addresses a proxy may have.
 pub type ProxyGuard = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -40,6 +44,21 @@ impl Proxy {
     ) -> anyhow::Result<(Arc<dyn Transport>, whatsapp_rust::async_channel::Receiver<TransportEvent>)> {
         let opened = tokio::time::timeout(CONNECT_TIMEOUT, self.open(url)).await;
         opened.context("the proxy did not answer in time")?
+    }
+
+    /// An HTTP client that goes this way; `None` where the proxy's address is one that it must not have.
+    pub(crate) fn http(
+        &self,
+        builder: reqwest::ClientBuilder,
+    ) -> Result<Option<reqwest::Client>, reqwest::Error> {
+        let literal = self.url.host().trim_matches(['[', ']']).parse::<IpAddr>().ok();
+        if literal.is_some_and(|address| !(self.guard)(address)) {
+            return Ok(None);
+        }
+        // With the h the proxy resolves names.
+        let proxy = reqwest::Proxy::all(self.url.as_url().replacen("socks5://", "socks5h://", 1))?;
+        let resolver = Arc::new(Guarded(self.guard.clone()));
+        builder.no_proxy().proxy(proxy).dns_resolver(resolver).build().map(Some)
     }
 
     async fn open(
@@ -86,6 +105,23 @@ impl Proxy {
     }
 }
 
+/// Resolves the proxy's name: the only one that is not for the proxy to resolve.
+struct Guarded(ProxyGuard);
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.0.clone();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> = found.filter(|found| guard(found.ip())).collect();
+            match allowed.is_empty() {
+                true => Err(std::io::Error::other(FORBIDDEN).into()),
+                false => Ok(Box::new(allowed.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
 /// Connects to a proxy, if it is where one may be: the address is looked at as it was resolved for this very connection.
 #[derive(Clone)]
 struct Direct(ProxyGuard);
@@ -107,7 +143,7 @@ impl Service<Uri> for Direct {
             let found = tokio::net::lookup_host(authority).await?;
             let allowed: Vec<SocketAddr> = found.filter(|found| guard(found.ip())).collect();
             if allowed.is_empty() {
-                return Err(std::io::Error::other("a proxy on a private or reserved address is not allowed"));
+                return Err(std::io::Error::other(FORBIDDEN));
             }
             let stream = TcpStream::connect(allowed.as_slice()).await?;
             stream.set_nodelay(true)?;

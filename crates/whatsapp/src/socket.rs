@@ -9,6 +9,7 @@ use waxwing_domain::AccountId;
 use whatsapp_rust::anyhow;
 use whatsapp_rust::transport::{TokioWebSocketTransportFactory, Transport, TransportEvent, TransportFactory};
 
+use crate::http_client::SharedHttpClient;
 use crate::proxy::Proxy;
 
 /// Where an account's network is.
@@ -89,11 +90,14 @@ pub(crate) struct SessionSockets {
     pub(crate) gate: Arc<Gate>,
     /// Through which they go.
     pub(crate) proxy: Option<Proxy>,
+    /// Follows the network wherever it is.
+    pub(crate) http: SharedHttpClient,
 }
 
 impl SessionSockets {
     async fn open(&self) -> anyhow::Result<Opened> {
         let endpoint = self.endpoints.endpoint(self.account).await?;
+        self.http.network_is_at(&endpoint.web_socket);
         match &self.proxy {
             Some(proxy) => proxy.web_socket(&endpoint.web_socket).await,
             None => {

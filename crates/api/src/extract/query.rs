@@ -49,6 +49,11 @@ pub(crate) fn limit(text: Option<&str>) -> Result<usize, Problem> {
 }
 
 impl PageQuery {
+    /// For a list with parameters of its own.
+    pub(crate) fn new(limit: Option<String>, cursor: Option<String>) -> Self {
+        Self { limit, cursor }
+    }
+
     /// The page's length and the position that it begins behind.
     pub(crate) fn read(&self) -> Result<(usize, Option<String>), Problem> {
         Ok((limit(self.limit.as_deref())?, cursor::decode(self.cursor.as_deref())?))

@@ -7,14 +7,14 @@ use axum::{
     routing::get,
 };
 
-use crate::{Api, Problem, problem::KINDS};
+use crate::{Api, Problem, problem::kind};
 
 pub(super) fn routes() -> Router<Api> {
     Router::new().route("/api/docs/problems/{code}", get(problem_page))
 }
 
 async fn problem_page(Path(code): Path<String>) -> Response {
-    let Some((code, status, title, advice)) = KINDS.iter().find(|(kind, ..)| *kind == code) else {
+    let Some((code, status, title, advice)) = kind(&code) else {
         return Problem::not_found("kind of problem").into_response();
     };
     let advice = advice.replace('<', "&lt;").replace('>', "&gt;");

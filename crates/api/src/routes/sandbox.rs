@@ -23,23 +23,26 @@ use crate::{
     },
 };
 
-fn get(path: impl Into<String>) -> SandboxRequest {
+pub(super) fn get(path: impl Into<String>) -> SandboxRequest {
     SandboxRequest { method: "GET", path: path.into(), body: None, idempotency_key: None }
 }
 
-fn with(method: &'static str, path: impl Into<String>, body: &impl Serialize) -> SandboxRequest {
+pub(super) fn with(method: &'static str, path: impl Into<String>, body: &impl Serialize) -> SandboxRequest {
     SandboxRequest { body: Some(json!(body)), method, ..get(path) }
 }
 
-fn keyed(IdempotencyKey(idempotency_key): IdempotencyKey, request: SandboxRequest) -> SandboxRequest {
+pub(super) fn keyed(
+    IdempotencyKey(idempotency_key): IdempotencyKey,
+    request: SandboxRequest,
+) -> SandboxRequest {
     SandboxRequest { idempotency_key, ..request }
 }
 
-fn of_phone(phone: &PhoneNumber, what: &str) -> String {
+pub(super) fn of_phone(phone: &PhoneNumber, what: &str) -> String {
     format!("phones/{}/{what}", phone.digits())
 }
 
-fn page(path: &str, query: PageQuery) -> Result<SandboxRequest, Problem> {
+pub(super) fn page(path: &str, query: PageQuery) -> Result<SandboxRequest, Problem> {
     let (limit, cursor) = query.passed_on()?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("limit", &limit.to_string());
@@ -50,7 +53,7 @@ fn page(path: &str, query: PageQuery) -> Result<SandboxRequest, Problem> {
 }
 
 /// Calls the network and answers as it does, in the documented shape `T`; what it refuses becomes a problem.
-async fn call<T: Serialize + DeserializeOwned>(
+pub(super) async fn call<T: Serialize + DeserializeOwned>(
     api: &Api,
     account: AccountId,
     request: SandboxRequest,
@@ -73,8 +76,11 @@ async fn call<T: Serialize + DeserializeOwned>(
             // Of the control's query, not of a body.
             let pointer = text("pointer").map(|pointer| match pointer.as_str() {
                 "/cursor" | "/limit" => format!("/query{pointer}"),
+                "/group" => format!("/path{pointer}"),
                 _ => pointer,
             });
+            // Here the word is for what a credential may not do.
+            let code = if code == "forbidden" { "phone_not_allowed".to_owned() } else { code };
             Err(match (code.as_str(), pointer) {
                 ("validation_failed", pointer) => Problem::field(pointer.unwrap_or_default(), detail),
                 (code, Some(pointer)) => Problem::new(code, detail).at(&pointer),

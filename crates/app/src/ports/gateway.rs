@@ -80,7 +80,7 @@ pub trait Gateway: Send + Sync {
 /// One call to the control of an account's simulated network.
 #[derive(Debug, Clone)]
 pub struct SandboxRequest {
-    /// What is done: `GET`, `POST`, `PUT` or `DELETE`.
+    /// What is done: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// Below the account's network, without a leading slash, escaped.
     pub path: String,

@@ -17,17 +17,3 @@ async fn a_network_whose_certificate_is_not_whatsapps_is_refused() {
     assert_eq!(live.reason.as_deref(), Some("connection_lost"));
     world.end().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_network_a_session_says_so_and_goes_on_trying() {
-    let world = World::with(HostSettings::default()).await;
-    world.wire.cut();
-    let session = world.session("shop").await;
-    let (view, live) =
-        world.until("the reason", session, |_, live| live.status == SessionStatus::Reconnecting).await;
-    assert_eq!(live.reason.as_deref(), Some("network_unreachable"));
-    assert_eq!(view.status, SessionStatus::Connecting);
-    let commits = world.session_commits(session).await;
-    assert_eq!(commits, 1, "what was never connected has not dropped: that is no news");
-    world.end().await;
-}

@@ -21,3 +21,17 @@ async fn a_session_of_the_other_network_is_refused_and_says_which_build_it_needs
     assert_eq!(world.wire.connections(), 0, "nothing was even tried");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_network_a_session_says_so_and_goes_on_trying() {
+    let world = World::with(HostSettings::default()).await;
+    world.wire.cut();
+    let session = world.session("shop").await;
+    let (view, live) =
+        world.until("the reason", session, |_, live| live.status == SessionStatus::Reconnecting).await;
+    assert_eq!(live.reason.as_deref(), Some("network_unreachable"));
+    assert_eq!(view.status, SessionStatus::Connecting);
+    let commits = world.session_commits(session).await;
+    assert_eq!(commits, 1, "what was never connected has not dropped: that is no news");
+    world.end().await;
+}

@@ -284,7 +284,8 @@ pub(super) fn description(
         let detail = format!("a description has up to {} characters", limits::DESCRIPTION_CHARS);
         return Err(Refusal { status: 406, ..Refusal::field("/description", detail) }.into());
     }
-    if id.is_empty() || id.len() > limits::STANZA_ID_CHARS {
+    // Some clients delete a description without giving the deletion an id.
+    if (text.is_some() && id.is_empty()) || id.len() > limits::STANZA_ID_CHARS {
         return Err(Refusal::new(400, "bad_request", "a description needs an id").into());
     }
     if previous.is_some_and(|seen| group.description.as_ref().is_none_or(|now| now.id != seen)) {
@@ -298,7 +299,9 @@ pub(super) fn description(
         Some(text) => NodeBuilder::new("body").string_content(text).build(),
         None => NodeBuilder::new("delete").build(),
     };
-    let change = NodeBuilder::new("description").attr("id", id).children([content]).build();
+    let change = NodeBuilder::new("description");
+    let change = if id.is_empty() { change } else { change.attr("id", id) };
+    let change = change.children([content]).build();
     notify::tell_all(turn, group, actor, &change)
 }
 

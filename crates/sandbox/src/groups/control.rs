@@ -68,7 +68,7 @@ async fn participants(
     let outcomes = phone(engine, account, &number)?.change_members(&group, change).await?;
     let data: Vec<_> =
         outcomes.into_iter().map(|(number, error)| json!({ "number": number, "error": error })).collect();
-    Ok(Json(json!({ "data": data })))
+    Ok(Json(json!({ "data": data, "next_cursor": null })))
 }
 
 async fn invite(

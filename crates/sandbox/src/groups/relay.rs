@@ -98,14 +98,7 @@ fn fan_out(
     members: &[Member],
     from: Address,
 ) -> Result<(), Failure> {
-    let keys: Vec<(Jid, &Node)> = message
-        .node
-        .child("participants")
-        .into_iter()
-        .flat_map(|participants| participants.get_children_by_tag("to"))
-        .filter_map(|to| Some((to.jid("jid")?, to.child("enc")?)))
-        .take(limits::GROUP_MEMBERS * (usize::try_from(limits::COMPANIONS).unwrap_or(0) + 1))
-        .collect();
+    let keys: Vec<(Jid, &Node)> = keys(message.node).collect();
     for member in members {
         let phone = &member.phone;
         let companions = devices::companions(turn, phone.id)?;
@@ -114,14 +107,27 @@ fn fan_out(
             if target == from {
                 continue;
             }
-            let key = keys
-                .iter()
-                .find(|(jid, _)| jid.device == device && phone.jid(Form::of(jid)).user == jid.user);
+            let key = keys.iter().find(|(jid, _)| is(phone, device, jid));
             let stanza = message.seal(key.map(|(_, enc)| *enc), message.node.child("enc"));
             pass_on(turn, phone, target, stanza)?;
         }
     }
     Ok(())
+}
+
+/// The copies of the sender's key, each with the device that it is for.
+fn keys(message: &Node) -> impl Iterator<Item = (Jid, &Node)> {
+    message
+        .child("participants")
+        .into_iter()
+        .flat_map(|participants| participants.get_children_by_tag("to"))
+        .filter_map(|to| Some((to.jid("jid")?, to.child("enc")?)))
+        .take(limits::GROUP_MEMBERS * (usize::try_from(limits::COMPANIONS).unwrap_or(0) + 1))
+}
+
+/// Whether this is the address of the phone's device.
+fn is(phone: &Phone, device: u16, jid: &Jid) -> bool {
+    jid.device == device && phone.jid(Form::of(jid)).user == jid.user
 }
 
 /// A message that one device asked for again: encrypted for that device alone.
@@ -133,7 +139,13 @@ fn resend(
 ) -> Result<(), Failure> {
     let owner = members.iter().find(|member| member.phone.jid(Form::of(device)).user == device.user);
     let Some(owner) = owner else { return Ok(()) };
-    let stanza = message.seal(None, message.node.child("enc"));
+    let content = message.node.child("enc");
+    // Some clients put all of it into one ciphertext; Baileys 6 gives its key once more, beside what everybody got.
+    let key = match content.and_then(|enc| enc.text("type")).as_deref() {
+        Some("skmsg") => keys(message.node).find(|(jid, _)| is(&owner.phone, device.device, jid)),
+        _ => None,
+    };
+    let stanza = message.seal(key.map(|(_, enc)| enc), content);
     pass_on(turn, &owner.phone, Address { phone: owner.phone.id, device: device.device }, stanza)
 }
 

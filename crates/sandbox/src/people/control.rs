@@ -6,11 +6,11 @@ use axum::routing::{delete, get, put};
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::ProfileChange;
 use crate::control::{Answer, Body, phone};
 use crate::engine::Engine;
+use crate::network::Page;
 
 pub(crate) fn routes() -> Router<Engine> {
     Router::new()
@@ -24,7 +24,8 @@ async fn companions(
     State(engine): State<Engine>,
     Path((account, number)): Path<(String, String)>,
 ) -> Answer<impl IntoResponse> {
-    Ok(Json(json!({ "data": phone(engine, account, &number)?.companions().await? })))
+    // At most as many as a page holds.
+    Ok(Json(Page { data: phone(engine, account, &number)?.linked_devices().await?, next_cursor: None }))
 }
 
 async fn unlink(

@@ -1,8 +1,11 @@
 //! What a person says about themselves, from the control API and from tests.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{about, about_text, picture, picture_id};
+use super::{about, about_text, picture, picture_id, privacy};
+use crate::clock::rfc3339;
 use crate::devices;
 use crate::error::{Failure, Refusal};
 use crate::limits;
@@ -27,6 +30,8 @@ pub struct ProfileChange {
     pub picture: Option<Option<String>>,
     /// Whether the person looks at the phone.
     pub present: Option<bool>,
+    /// To whom the person shows what, see [`ProfileInfo::privacy`]; what is not named stays.
+    pub privacy: Option<BTreeMap<String, String>>,
 }
 
 /// What a person shows.
@@ -38,6 +43,19 @@ pub struct ProfileInfo {
     pub about: Option<String>,
     /// The picture's id, if there is one.
     pub picture_id: Option<String>,
+    /// To whom the person shows `last_seen`, `online`, `picture` and `about`, whom they tell what they read
+    /// (`read_receipts`), and from whom they take `groups`, `calls` and `messages`: `all`, `contacts`,
+    /// `contact_blacklist`, `none`, `match_last_seen` or `known`.
+    pub privacy: BTreeMap<String, String>,
+}
+
+/// A linked device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CompanionInfo {
+    /// Its number.
+    pub device: u16,
+    /// RFC 3339.
+    pub linked_at: String,
 }
 
 fn info(turn: &Turn<'_>, phone: &Phone) -> Result<ProfileInfo, Failure> {
@@ -45,10 +63,25 @@ fn info(turn: &Turn<'_>, phone: &Phone) -> Result<ProfileInfo, Failure> {
         name: phone.name.clone(),
         about: about_text(turn, phone.id)?.map(|(text, _)| text),
         picture_id: picture_id(turn, phone, phone.id)?,
+        privacy: privacy::settings(turn, phone.id)?,
     })
 }
 
 impl PhoneHandle {
+    /// Its linked devices, the oldest first.
+    ///
+    /// # Errors
+    /// `phone_not_found`.
+    pub async fn linked_devices(&self) -> Result<Vec<CompanionInfo>, Refusal> {
+        self.call(|turn, phone| {
+            let sql = "SELECT id, created_at FROM device WHERE phone = ? ORDER BY id";
+            Ok(turn.db.all(sql, [phone.id], |row| {
+                Ok(CompanionInfo { device: row.get(0)?, linked_at: rfc3339(row.get(1)?) })
+            })?)
+        })
+        .await
+    }
+
     /// Unlinks a companion: it is logged out, and others learn that it is gone.
     ///
     /// # Errors
@@ -102,6 +135,9 @@ impl PhoneHandle {
                     Failure::Refused(refusal) => Refusal { status: 422, ..refusal }.into(),
                     other => other,
                 })?;
+            }
+            if let Some(settings) = &change.privacy {
+                privacy::change(turn, phone.id, settings)?;
             }
             if let Some(present) = change.present {
                 presence::set(turn, &phone, present)?;

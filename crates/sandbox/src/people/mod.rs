@@ -20,7 +20,7 @@ use crate::turn::Turn;
 pub(crate) use about::{query as about, set as set_about, text as about_text};
 pub(crate) use blocking::{blocks, handle as blocklist};
 pub(crate) use control::routes;
-pub use handle::{ProfileChange, ProfileInfo};
+pub use handle::{CompanionInfo, ProfileChange, ProfileInfo};
 pub(crate) use picture::{handle as picture, id as picture_id, routes as picture_routes};
 pub(crate) use privacy::{handle as privacy, shows};
 

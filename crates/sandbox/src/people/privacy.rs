@@ -1,10 +1,12 @@
 //! Namespace `privacy`: to whom a person shows what. Here everybody is a contact of everybody, so `contacts`
 //! means all.
 
+use std::collections::BTreeMap;
+
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
-use crate::error::Failure;
+use crate::error::{Failure, Refusal};
 use crate::live::Address;
 use crate::stanza::{Read, iq_error, iq_result};
 use crate::store::Query;
@@ -57,4 +59,47 @@ fn setting(turn: &Turn<'_>, phone: i64, name: &str) -> Result<String, Failure> {
 /// Whether others may see it.
 pub(crate) fn shows(turn: &Turn<'_>, phone: i64, name: &str) -> Result<bool, Failure> {
     Ok(setting(turn, phone, name)? != "none")
+}
+
+/// The categories as the control API names them.
+const NAMES: [(&str, &str); 8] = [
+    ("last_seen", "last"),
+    ("online", "online"),
+    ("picture", "profile"),
+    ("about", "status"),
+    ("read_receipts", "readreceipts"),
+    ("groups", "groupadd"),
+    ("calls", "calladd"),
+    ("messages", "messages"),
+];
+
+/// All settings of a phone, as the control API names them.
+pub(crate) fn settings(turn: &Turn<'_>, phone: i64) -> Result<BTreeMap<String, String>, Failure> {
+    let mut settings = BTreeMap::new();
+    for (name, category) in NAMES {
+        settings.insert(name.to_owned(), setting(turn, phone, category)?);
+    }
+    Ok(settings)
+}
+
+/// Changes those that are named.
+pub(crate) fn change(
+    turn: &Turn<'_>,
+    phone: i64,
+    settings: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    for (name, value) in settings {
+        let category = NAMES.iter().find(|(known, _)| known == name).map(|(_, category)| *category);
+        let value = VALUES.iter().find(|known| *known == value);
+        let (Some(category), Some(value)) = (category, value) else {
+            let names = NAMES.map(|(name, _)| name).join(", ");
+            let detail = format!("{names}, each one of {}", VALUES.join(", "));
+            return Err(Refusal::field("/privacy", detail).into());
+        };
+        turn.db.run(
+            "INSERT INTO privacy (phone, category, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            (phone, category, value),
+        )?;
+    }
+    Ok(())
 }

@@ -285,6 +285,17 @@ async fn groups_files_profiles_and_faults_are_reached_over_http() -> Result<()> 
     let shown = ask(http::Method::PUT, "/phones/15550001111/profile".into(), Some(profile)).await?;
     assert_eq!((shown.status, shown.body["about"].as_str()), (200, Some("here")));
     assert_eq!(ask(http::Method::GET, "/phones/15550001111/profile".into(), None).await?.body, shown.body);
+    let hidden = json!({ "privacy": { "about": "none", "groups": "contacts" } });
+    let hidden = ask(http::Method::PUT, "/phones/15550001111/profile".into(), Some(hidden)).await?;
+    let privacy = &hidden.body["privacy"];
+    assert_eq!((privacy["about"].as_str(), privacy["picture"].as_str()), (Some("none"), Some("all")));
+    for wrong in [json!({ "about": "everybody" }), json!({ "shoes": "none" })] {
+        let body = Some(json!({ "privacy": wrong }));
+        let wrong = ask(http::Method::PUT, "/phones/15550001111/profile".into(), body).await?;
+        assert_eq!((wrong.status, wrong.body["pointer"].as_str()), (422, Some("/privacy")));
+    }
+    let linked = ask(http::Method::GET, "/phones/15550001111/companions".into(), None).await?;
+    assert_eq!(linked.body, json!({ "data": [], "next_cursor": null }));
     let history =
         ask(http::Method::PUT, "/phones/15550001111/history".into(), Some(json!({ "messages": 10 })));
     assert_eq!(history.await?.status, 204);

@@ -3,6 +3,7 @@
 
 #[expect(dead_code, reason = "shared with the unit tests, which use all of it")]
 mod doubles;
+mod media;
 mod messages;
 mod network;
 mod pairing;

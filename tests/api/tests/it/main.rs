@@ -5,5 +5,6 @@ mod docs;
 mod identity;
 mod kill;
 mod lifecycle;
+mod sandbox;
 mod settings;
 mod walk;

@@ -1,28 +1,19 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 
 import { Client, text } from '../support/client.js'
-import { Sandbox } from '../support/sandbox.js'
+import { CONTACT, OWNER, linked, sandbox } from '../support/scene.js'
 import { signatures } from '../support/strict.js'
 import { Waxwing } from '../support/waxwing.js'
 
-const OURS = '+15550001111'
-const SEVEN = '+15550002222'
 const SIX = '+15550003333'
 
-let sandbox, waxwing
-before(async () => {
-  sandbox = await Sandbox.start()
-  waxwing = await Waxwing.start(sandbox)
-})
-after(async () => {
-  await waxwing.stop()
-  await sandbox.stop()
-})
+const waxwing = await Waxwing.start(sandbox)
+after(() => waxwing.stop())
 
 test('our session, Baileys 7 and Baileys 6 write to each other', async () => {
   const network = await sandbox.network(waxwing.account)
-  const [ours, seven, six] = [await network.phone(OURS), await network.phone(SEVEN), await network.phone(SIX)]
+  const [ours, seven, six] = [await network.phone(OWNER), await network.phone(CONTACT), await network.phone(SIX)]
   const session = await waxwing.session(ours)
   const clients = [[await Client.paired(network, seven, 7), seven], [await Client.paired(network, six, 6), six]]
 
@@ -48,9 +39,8 @@ test('our session, Baileys 7 and Baileys 6 write to each other', async () => {
 })
 
 test('two devices of one account see what the other sends', async () => {
-  const network = await sandbox.network('acc_own')
-  const [owner, contact] = [await network.phone(OURS), await network.phone(SEVEN)]
-  const [first, second] = [await Client.paired(network, owner, 7), await Client.paired(network, owner, 6)]
+  const { network, owner, contact, client: first } = await linked('acc_own')
+  const second = await Client.paired(network, owner, 6)
   const id = await first.send(contact, { text: 'by the first' })
   const copy = await second.message('the copy', ({ key }) => key.id === id)
   assert.deepEqual([text(copy.message), copy.key.fromMe], ['by the first', true])

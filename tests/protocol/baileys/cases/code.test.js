@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
 import { Client } from '../support/client.js'
-import { Sandbox } from '../support/sandbox.js'
+import { OWNER, people } from '../support/scene.js'
 import { signatures } from '../support/strict.js'
-
-const OWNER = '+15550001111'
-const CONTACT = '+15550002222'
-
-let sandbox
-before(async () => (sandbox = await Sandbox.start()))
-after(() => sandbox.stop())
 
 for (const generation of [7, 6]) {
   test(`Baileys ${generation} is linked by a code that is typed into the phone`, async () => {
-    const network = await sandbox.network(`acc_code${generation}`)
-    const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT)]
+    const { network, owner, contact } = await people(`acc_code${generation}`)
     const client = new Client(network, generation)
     client.connect()
     await client.qr()
@@ -33,8 +25,7 @@ for (const generation of [7, 6]) {
 }
 
 test('a wrong code links nobody, and the right one still does', async () => {
-  const network = await sandbox.network('acc_wrong')
-  const owner = await network.phone(OWNER)
+  const { network, owner } = await people('acc_wrong')
   const client = new Client(network)
   client.connect()
   await client.qr()

@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
-import { Client, text } from '../support/client.js'
-import { Sandbox } from '../support/sandbox.js'
-
-const OWNER = '+15550001111'
-const CONTACT = '+15550002222'
-
-let sandbox
-before(async () => (sandbox = await Sandbox.start()))
-after(() => sandbox.stop())
+import { text } from '../support/client.js'
+import { linked } from '../support/scene.js'
 
 for (const generation of [7, 6]) {
   test(`Baileys ${generation} answers, reacts, edits and deletes, and the phone knows which message`, async () => {
-    const network = await sandbox.network(`acc_to${generation}`)
-    const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT)]
-    const client = await Client.paired(network, owner, generation)
+    const { owner, contact, client } = await linked(`acc_to${generation}`, generation)
     const theirs = await contact.send(owner, 'question')
     const quoted = await client.text('question')
     const seen = async (id) => {
@@ -36,9 +27,7 @@ for (const generation of [7, 6]) {
   })
 
   test(`a phone answers, reacts, edits and deletes, and Baileys ${generation} knows which message`, async () => {
-    const network = await sandbox.network(`acc_from${generation}`)
-    const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT)]
-    const client = await Client.paired(network, owner, generation)
+    const { owner, contact, client } = await linked(`acc_from${generation}`, generation)
     const ours = await client.send(contact, { text: 'question' })
     await contact.received('the question', (entry) => entry.whatsapp_id === ours)
 

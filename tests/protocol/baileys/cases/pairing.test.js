@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
 import { Client } from '../support/client.js'
-import { Sandbox } from '../support/sandbox.js'
+import { people, sandbox } from '../support/scene.js'
 import { signatures } from '../support/strict.js'
-
-let sandbox
-before(async () => (sandbox = await Sandbox.start()))
-after(() => sandbox.stop())
 
 for (const generation of [7, 6]) {
   test(`Baileys ${generation} pairs by QR, comes back after 515, and is open`, async () => {
-    const network = await sandbox.network(`acc_qr${generation}`)
-    const phone = await network.phone('+15550001111')
+    const { network, owner: phone } = await people(`acc_qr${generation}`)
     const checked = signatures.right
     const client = await Client.paired(network, phone, generation)
     assert.equal(client.me.id.replace(/:\d+/, ''), phone.jid)

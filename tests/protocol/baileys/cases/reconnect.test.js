@@ -1,23 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
-import { Client, text } from '../support/client.js'
-import { Sandbox } from '../support/sandbox.js'
+import { text } from '../support/client.js'
+import { linked } from '../support/scene.js'
 
-const OWNER = '+15550001111'
-const CONTACT = '+15550002222'
 const LOGGED_OUT = 401
 const REPLACED = 440
 
-let sandbox
-before(async () => (sandbox = await Sandbox.start()))
-after(() => sandbox.stop())
-
 for (const generation of [7, 6]) {
   test(`Baileys ${generation} comes back with what it stored, and gets what waited for it`, async () => {
-    const network = await sandbox.network(`acc_back${generation}`)
-    const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT)]
-    const client = await Client.paired(network, owner, generation)
+    const { network, owner, contact, client } = await linked(`acc_back${generation}`, generation)
     await client.text((await contact.send(owner, 'before')) && 'before')
 
     await network.fault('drop_connections')
@@ -51,8 +43,7 @@ for (const generation of [7, 6]) {
 }
 
 test('a client that was replaced or logged out is told so', async () => {
-  const network = await sandbox.network('acc_ends')
-  const client = await Client.paired(network, await network.phone(OWNER))
+  const { network, client } = await linked('acc_ends')
   await network.fault('replace')
   assert.equal((await client.closed()).output.statusCode, REPLACED)
   client.connect()

@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
 import { Client } from '../support/client.js'
-import { Sandbox } from '../support/sandbox.js'
+import { CONTACT, OWNER, linked, people, sandbox } from '../support/scene.js'
 import { Waxwing } from '../support/waxwing.js'
-
-const OWNER = '+15550001111'
-const CONTACT = '+15550002222'
-
-let sandbox
-before(async () => (sandbox = await Sandbox.start()))
-after(() => sandbox.stop())
 
 /** The ids of messages that this client asked for again: the network acknowledged each such receipt. */
 function askedAgain(client) {
@@ -20,9 +13,7 @@ function askedAgain(client) {
 
 for (const generation of [7, 6]) {
   test(`Baileys ${generation} asks once for what it cannot decrypt, and gets it with the same id`, async () => {
-    const network = await sandbox.network(`acc_in${generation}`)
-    const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT)]
-    const client = await Client.paired(network, owner, generation)
+    const { network, owner, contact, client } = await linked(`acc_in${generation}`, generation)
     await contact.send(owner, 'whole')
     await client.text('whole')
     await network.fault('corrupt', { number: OWNER })
@@ -41,9 +32,7 @@ for (const generation of [7, 6]) {
   })
 
   test(`Baileys ${generation} sends again, with the same id, what a phone could not decrypt`, async () => {
-    const network = await sandbox.network(`acc_out${generation}`)
-    const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT)]
-    const client = await Client.paired(network, owner, generation)
+    const { network, contact, client } = await linked(`acc_out${generation}`, generation)
     await client.send(contact, { text: 'whole' })
     await contact.received('the first', (entry) => entry.text === 'whole')
     await network.fault('corrupt', { number: CONTACT })
@@ -58,8 +47,7 @@ for (const generation of [7, 6]) {
 
 test('between our session and Baileys a damaged message comes with the second copy, in both directions', async () => {
   const waxwing = await Waxwing.start(sandbox)
-  const network = await sandbox.network(waxwing.account)
-  const [ours, theirs] = [await network.phone(OWNER), await network.phone(CONTACT)]
+  const { network, owner: ours, contact: theirs } = await people(waxwing.account)
   const session = await waxwing.session(ours)
   const client = await Client.paired(network, theirs)
   await waxwing.send(session, theirs, 'whole')

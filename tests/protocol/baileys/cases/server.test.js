@@ -1,19 +1,12 @@
 // What the network itself answers, each line as docs/reference/sandbox-fidelity.md has it.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
 import { Client, text } from '../support/client.js'
-import { Sandbox } from '../support/sandbox.js'
+import { linked, sandbox } from '../support/scene.js'
 import { signatures } from '../support/strict.js'
 import { until } from '../support/waiting.js'
-
-const OWNER = '+15550001111'
-const CONTACT = '+15550002222'
-
-let sandbox
-before(async () => (sandbox = await Sandbox.start()))
-after(() => sandbox.stop())
 
 const get = (client, xmlns, content, type = 'get') =>
   client.socket.query({ tag: 'iq', attrs: { to: 's.whatsapp.net', type, xmlns }, content })
@@ -39,8 +32,7 @@ test('another dictionary of tokens is refused with a close, not left hanging', a
 
 for (const generation of [7, 6]) {
   test(`Baileys ${generation} names the route that it was told when it comes back`, async () => {
-    const network = await sandbox.network(`acc_route${generation}`)
-    const client = await Client.paired(network, await network.phone(OWNER), generation)
+    const { network, client } = await linked(`acc_route${generation}`, generation)
     const routed = () => JSON.parse(client.stored.creds).routingInfo
     await until('routing information', routed)
     await network.fault('drop_connections')
@@ -53,13 +45,10 @@ for (const generation of [7, 6]) {
   })
 
   test(`one-time keys of Baileys ${generation} are uploaded, counted, used up and refilled`, async () => {
-    const network = await sandbox.network(`acc_keys${generation}`)
-    const owner = await network.phone(OWNER)
-    const client = await Client.paired(network, owner, generation)
+    const { network, owner, contact, client } = await linked(`acc_keys${generation}`, generation)
     const uploaded = await preKeys(client)
     assert.equal(uploaded, generation === 7 ? 812 : 30)
 
-    const contact = await network.phone(CONTACT)
     await contact.send(owner, 'uses one up')
     await client.text('uses one up')
     await contact.send(owner, 'uses none')
@@ -85,8 +74,7 @@ for (const generation of [7, 6]) {
   })
 
   test(`Baileys ${generation} is asked for keepalives in either form, and for its settings`, async () => {
-    const network = await sandbox.network(`acc_ask${generation}`)
-    const client = await Client.paired(network, await network.phone(OWNER), generation)
+    const { client } = await linked(`acc_ask${generation}`, generation)
     for (const content of [[{ tag: 'ping', attrs: {} }], undefined]) {
       assert.equal((await get(client, 'w:p', content)).attrs.type, 'result')
     }
@@ -97,8 +85,7 @@ for (const generation of [7, 6]) {
   })
 
   test(`the phone gives Baileys ${generation} keys and history once, and its receipts go nowhere`, async () => {
-    const network = await sandbox.network(`acc_history${generation}`)
-    const client = await Client.paired(network, await network.phone(OWNER), generation)
+    const { network, client } = await linked(`acc_history${generation}`, generation)
     if (generation === 7) {
       const complete = ({ progress }) => progress === 100
       for (const part of ['bootstrap', 'recent']) await client.log.take('messaging-history.set', complete, `${part} history`)
@@ -122,9 +109,8 @@ for (const generation of [7, 6]) {
 }
 
 test('a device list has an index for each companion, and keys for each device', async () => {
-  const network = await sandbox.network('acc_devices')
-  const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT)]
-  const [client, other] = [await Client.paired(network, owner), await Client.paired(network, contact)]
+  const { network, owner, contact, client } = await linked('acc_devices')
+  const other = await Client.paired(network, contact)
   const usync = await get(client, 'usync', [
     {
       tag: 'usync',
@@ -156,9 +142,8 @@ test('a device list has an index for each companion, and keys for each device', 
 })
 
 test('a device that is not looked at says so, and its receipt is passed on as it is', async () => {
-  const network = await sandbox.network('acc_inactive')
-  const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT, { online: false })]
-  const [client, other] = [await Client.paired(network, owner), await Client.paired(network, contact)]
+  const { network, owner, contact, client } = await linked('acc_inactive', 7, { behaviour: { online: false } })
+  const other = await Client.paired(network, contact)
   // The library says nothing about itself before it knows its own name, which a copy of an own message tells it.
   await contact.send(owner, 'by the phone')
   await until('its own name', () => other.me.name === contact.name)
@@ -174,9 +159,8 @@ test('a device that is not looked at says so, and its receipt is passed on as it
 })
 
 test('a copy for an own device names chat, the chat\'s other address, and the owner', async () => {
-  const network = await sandbox.network('acc_copies')
-  const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT)]
-  const [first, second] = [await Client.paired(network, owner), await Client.paired(network, owner)]
+  const { network, owner, contact, client: first } = await linked('acc_copies')
+  const second = await Client.paired(network, owner)
   const id = await first.send(contact, { text: 'copied' })
   const { attrs } = await second.log.take('<message>', (stanza) => stanza.attrs.id === id && stanza, 'copy')
   const addresses = [attrs.recipient, attrs.peer_recipient_lid ?? attrs.peer_recipient_pn]
@@ -190,9 +174,8 @@ test('a copy for an own device names chat, the chat\'s other address, and the ow
 })
 
 test('whoever is written to gets a token of the writer, once', async () => {
-  const network = await sandbox.network('acc_tokens')
-  const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT)]
-  const [client, other] = [await Client.paired(network, owner), await Client.paired(network, contact)]
+  const { network, owner, contact, client } = await linked('acc_tokens')
+  const other = await Client.paired(network, contact)
   await client.send(contact, { text: 'first' })
   await other.log.take('<notification>', ({ attrs }) => attrs.type === 'privacy_token', 'token')
   await until('the stored token', () => other.stored.keys.has(`tctoken/${owner.lid}`))
@@ -205,8 +188,7 @@ test('whoever is written to gets a token of the writer, once', async () => {
 })
 
 test('a login by a device that the network does not know is refused with 401', async () => {
-  const network = await sandbox.network('acc_unknown')
-  const client = await Client.paired(network, await network.phone(OWNER))
+  const { client } = await linked('acc_unknown')
   await client.disconnect()
   const creds = JSON.parse(client.stored.creds)
   assert.match(creds.me.lid, /^\d+:1@lid$/)

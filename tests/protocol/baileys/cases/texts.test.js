@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
-import { Client, text } from '../support/client.js'
-import { Sandbox } from '../support/sandbox.js'
+import { text } from '../support/client.js'
+import { CONTACT, OWNER, linked } from '../support/scene.js'
 import { signatures } from '../support/strict.js'
-
-const OWNER = '+15550001111'
-const CONTACT = '+15550002222'
-
-let sandbox
-before(async () => (sandbox = await Sandbox.start()))
-after(() => sandbox.stop())
 
 for (const generation of [7, 6]) {
   test(`Baileys ${generation} and a phone write to each other`, async () => {
-    const network = await sandbox.network(`acc_text${generation}`)
-    const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT, { read_after_ms: 0 })]
-    const client = await Client.paired(network, owner, generation)
+    const behaviour = { read_after_ms: 0 }
+    const { network, owner, contact, client } = await linked(`acc_text${generation}`, generation, { behaviour })
 
     // The library sends every text as `extendedTextMessage`; a raw message may be a `conversation`.
     const id = await client.send(contact, { text: 'hello' })
@@ -53,9 +45,8 @@ for (const generation of [7, 6]) {
   })
 
   test(`Baileys ${generation} tells the steps of a message in its own events`, async () => {
-    const network = await sandbox.network(`acc_step${generation}`)
-    const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT, { online: false, read_after_ms: 0 })]
-    const client = await Client.paired(network, owner, generation)
+    const behaviour = { online: false, read_after_ms: 0 }
+    const { contact, client } = await linked(`acc_step${generation}`, generation, { behaviour })
     const { SERVER_ACK, READ } = client.library.proto.WebMessageInfo.Status
     const id = await client.send(contact, { text: 'step by step' })
     // The owner's phone confirms its copy, which is what the library takes for the network's acknowledgement.
@@ -67,9 +58,7 @@ for (const generation of [7, 6]) {
 }
 
 test('a phone is found by its hidden address, too', async () => {
-  const network = await sandbox.network('acc_lid')
-  const [owner, contact] = [await network.phone(OWNER), await network.phone(CONTACT)]
-  const client = await Client.paired(network, owner)
+  const { contact, client } = await linked('acc_lid')
   const id = await client.send(contact.lid, { text: 'to the hidden address' })
   await client.receipt(id)
   const entry = await contact.received('the text', (entry) => entry.whatsapp_id === id)

@@ -18,8 +18,8 @@ const WHATSAPP_ROOT = libraries[7].WA_CERT_DETAILS.PUBLIC_KEY
 
 export class Client {
   /** A new client, linked to the phone by its QR code, logged in, open, and shown to others as available. */
-  static async paired(network, phone, generation = 7) {
-    const client = new Client(network, generation)
+  static async paired(network, phone, generation = 7, options = {}) {
+    const client = new Client(network, generation, options)
     client.connect()
     await phone.scan(await client.qr())
     await client.restarted()
@@ -27,8 +27,8 @@ export class Client {
     return client
   }
 
-  constructor(network, generation = 7, { root = network.root } = {}) {
-    Object.assign(this, { network, generation, root, library: libraries[generation] })
+  constructor(network, generation = 7, { root = network.root, media } = {}) {
+    Object.assign(this, { network, generation, root, media, library: libraries[generation] })
     this.log = new Log()
     /** Credentials and keys, as an application keeps them. */
     this.stored = { creds: this.#text(this.library.initAuthCreds()), keys: new Map() }
@@ -83,6 +83,8 @@ export class Client {
       // Version 6 knows no history inside of a stanza: it would ask WhatsApp's own servers for it.
       shouldSyncHistoryMessage: () => this.generation > 6,
       getMessage: async ({ id }) => this.sent.get(id),
+      // For uploads.
+      fetchAgent: this.media?.agent,
     })
     this.socket = socket
     const keep = () => (this.stored.creds = this.#text(creds))
@@ -187,6 +189,19 @@ export class Client {
   step(id, status) {
     const fits = ({ key, update }) => key.id === id && update.status === status
     return this.log.take('messages.update', fits, `status ${status}`)
+  }
+
+  /** The next message with a picture, complete with what is needed to download it. */
+  picture(id) {
+    return this.message('picture', ({ key, message }) => key.id === id && message.imageMessage)
+  }
+
+  /** Fetches and decrypts the file of a message; a part of it where `part` says `startByte` and `endByte`. */
+  download(message, part = {}) {
+    const { agent, dispatcher } = this.media
+    // Version 7 takes the one, version 6 the other.
+    const options = this.generation === 7 ? { dispatcher } : { httpsAgent: agent }
+    return this.library.downloadMediaMessage(message, 'buffer', { ...part, options })
   }
 
   async disconnect() {

@@ -43,7 +43,7 @@ export class Waxwing {
   }
 
   send(session, to, text) {
-    return this.call('POST', '/messages', { session_id: session, to: to.number, type: 'text', text })
+    return this.call('POST', '/messages', { session_id: session, to: to.number ?? to, type: 'text', text })
   }
 
   /** Waits until a message has this status. */
