@@ -184,7 +184,7 @@ pub(crate) fn create(
         )
         .into());
     }
-    let mut random = turn.generator(network)?;
+    let mut random = turn.next_of(network, "phone", number)?;
     let lid = loop {
         let lid = random.random_range(100_000_000_000_000_u64..1_000_000_000_000_000).to_string();
         if turn.db.number(

@@ -4,8 +4,10 @@
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
+use super::tell_own;
 use crate::error::Failure;
 use crate::live::Address;
+use crate::phones;
 use crate::stanza::{Read, iq_error, iq_result};
 use crate::store::Query;
 use crate::turn::Turn;
@@ -24,7 +26,7 @@ const DEFAULTS: [(&str, &str); 8] = [
 const VALUES: [&str; 6] = ["all", "contacts", "contact_blacklist", "none", "match_last_seen", "known"];
 
 /// Shows the settings, or changes one.
-pub(crate) fn handle(turn: &Turn<'_>, from: Address, id: &str, node: &Node) -> Result<Node, Failure> {
+pub(crate) fn handle(turn: &mut Turn<'_>, from: Address, id: &str, node: &Node) -> Result<Node, Failure> {
     if node.text("type").as_deref() == Some("set") {
         let category = node.child("privacy").and_then(|privacy| privacy.child("category"));
         let name = category.and_then(|category| category.text("name"));
@@ -38,6 +40,11 @@ pub(crate) fn handle(turn: &Turn<'_>, from: Address, id: &str, node: &Node) -> R
             "INSERT INTO privacy (phone, category, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
             (from.phone, name, value),
         )?;
+        if let Some(own) = phones::by_id(turn, from.phone)? {
+            let category = NodeBuilder::new("category").attr("name", *name).attr("value", *value).build();
+            let change = NodeBuilder::new("privacy").children([category]).build();
+            tell_own(turn, &own, from.device, change)?;
+        }
     }
     let mut categories = Vec::with_capacity(DEFAULTS.len());
     for (name, _) in DEFAULTS {
