@@ -11,7 +11,7 @@ use crate::error::{Failure, Refusal};
 use crate::phones::{Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{limits, people};
+use crate::{limits, people, stanza};
 
 /// Letters of an invite code, as WhatsApp's are.
 const INVITE_CHARS: usize = 22;
@@ -250,8 +250,9 @@ pub(super) fn leave(turn: &mut Turn<'_>, group: &Group, actor: &Phone) -> Result
 }
 
 fn subject_is_possible(subject: &str) -> Result<(), Failure> {
-    if subject.is_empty() || subject.chars().count() > limits::SUBJECT_CHARS {
-        let detail = format!("a subject has 1 to {} characters", limits::SUBJECT_CHARS);
+    let possible = (1..=limits::SUBJECT_CHARS).contains(&subject.chars().count());
+    if !possible || !stanza::fits_attribute(subject) {
+        let detail = format!("a subject has 1 to {} characters, and here no @", limits::SUBJECT_CHARS);
         return Err(Refusal { status: 406, ..Refusal::field("/subject", detail) }.into());
     }
     Ok(())
@@ -272,7 +273,7 @@ pub(super) fn subject(
     let change = NodeBuilder::new("subject")
         .attr("subject", subject)
         .attr("s_o", actor.jid(group.form))
-        .attr("s_t", crate::stanza::seconds(turn.now))
+        .attr("s_t", stanza::seconds(turn.now))
         .build();
     notify::tell_all(turn, group, actor, &change)
 }
@@ -302,7 +303,7 @@ pub(super) fn description(
         (text, id, actor.id, turn.now, group.id),
     )?;
     let content = match text {
-        Some(text) => NodeBuilder::new("body").string_content(text).build(),
+        Some(text) => stanza::words(NodeBuilder::new("body"), text),
         None => NodeBuilder::new("delete").build(),
     };
     let change = NodeBuilder::new("description").attr("id", id).children([content]).build();
@@ -438,7 +439,7 @@ pub(crate) fn picture(
         .attr("from", group.jid())
         .attr("type", "picture")
         .attr("id", stanza_id)
-        .attr("t", crate::stanza::seconds(turn.now))
+        .attr("t", stanza::seconds(turn.now))
         .children([change])
         .build();
     for member in members(turn, &group)? {

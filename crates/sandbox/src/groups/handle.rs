@@ -18,7 +18,7 @@ use crate::turn::Turn;
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewGroup {
-    /// 1 to 100 characters.
+    /// 1 to 100 characters, without `@`.
     pub subject: String,
     /// Numbers of phones, up to 1,023.
     #[serde(default)]
@@ -33,7 +33,7 @@ pub struct NewGroup {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupChange {
-    /// 1 to 100 characters.
+    /// 1 to 100 characters, without `@`.
     pub subject: Option<String>,
     /// Up to 2,048 characters; an empty one is deleted.
     pub description: Option<String>,

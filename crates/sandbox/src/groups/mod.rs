@@ -246,7 +246,7 @@ fn metadata(turn: &Turn<'_>, group: &Group) -> Result<Node, Failure> {
         if let Some(by) = phones::by_id(turn, description.by)? {
             node = node.attr("participant", by.jid(group.form));
         }
-        let body = NodeBuilder::new("body").string_content(description.text.as_str()).build();
+        let body = stanza::words(NodeBuilder::new("body"), &description.text);
         children.push(node.children([body]).build());
     }
     let add = if group.admin_add { "admin_add" } else { "all_member_add" };

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::live::Address;
 use crate::phone_handle::PhoneHandle;
 use crate::phones::{self, Form, Phone};
-use crate::stanza::{Read, iq_error, iq_result};
+use crate::stanza::{Read, iq_error, iq_result, words};
 use crate::store::Query;
 use crate::turn::Turn;
 
@@ -49,14 +49,14 @@ impl BusinessProfile {
     }
 
     fn node(&self, jid: Jid) -> Node {
-        let text = |tag, text: &str| NodeBuilder::new(tag).string_content(text).build();
+        let text = |tag, text: &str| words(NodeBuilder::new(tag), text);
         let mut children = vec![text("description", &self.description)];
         children.extend(self.address.as_deref().map(|address| text("address", address)));
         children.extend(self.email.as_deref().map(|email| text("email", email)));
         children.extend(self.websites.iter().map(|website| text("website", website)));
         if let Some(category) = &self.category {
-            let category = NodeBuilder::new("category").attr("id", "1").string_content(category.as_str());
-            children.push(NodeBuilder::new("categories").children([category.build()]).build());
+            let category = words(NodeBuilder::new("category").attr("id", "1"), category);
+            children.push(NodeBuilder::new("categories").children([category]).build());
         }
         NodeBuilder::new("profile").attr("jid", jid).children(children).build()
     }

@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{about, about_text, picture, picture_id};
 use crate::devices;
 use crate::error::{Failure, Refusal};
-use crate::limits;
 use crate::live::Address;
 use crate::network::present;
 use crate::phone_handle::PhoneHandle;
-use crate::phones::Phone;
+use crate::phones::{NAME_RULE, Phone, is_name};
 use crate::presence;
 use crate::store::Query;
 use crate::turn::Turn;
@@ -18,7 +17,7 @@ use crate::turn::Turn;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileChange {
-    /// 1 to 100 characters.
+    /// 1 to 100 characters, without `@`.
     pub name: Option<String>,
     /// Up to 139 characters; an empty one is deleted.
     pub about: Option<String>,
@@ -82,12 +81,8 @@ impl PhoneHandle {
         let decode = |text: &String| base64::engine::general_purpose::STANDARD.decode(text);
         let bytes = change.picture.as_ref().map(|picture| picture.as_ref().map(decode).transpose());
         let bytes = bytes.transpose().map_err(|_| Refusal::field("/picture", "not base64"))?;
-        if change
-            .name
-            .as_ref()
-            .is_some_and(|name| name.is_empty() || name.chars().count() > limits::NAME_CHARS)
-        {
-            return Err(Refusal::field("/name", "a name has 1 to 100 characters"));
+        if change.name.as_ref().is_some_and(|name| !is_name(name)) {
+            return Err(Refusal::field("/name", NAME_RULE));
         }
         self.call(move |turn, mut phone| {
             if let Some(name) = change.name {
