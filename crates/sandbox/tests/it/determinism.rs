@@ -81,7 +81,18 @@ async fn settled(network: &SeededNetwork, id: &str, delivered: i64) -> Result<()
     .await
 }
 
-async fn run(seed: u64) -> Result<Seen> {
+/// Asks for what the network signs anew for each answer.
+async fn be_curious(client: &TestClient, times: usize) -> Result<()> {
+    let own = Jid::pn(OWNER.trim_start_matches('+'));
+    for _ in 0..times {
+        let people = client.client().contacts().get_user_info(std::slice::from_ref(&own)).await?;
+        assert!(people.values().any(|person| person.devices.len() > 1), "{people:?}");
+    }
+    Ok(())
+}
+
+/// One run. How curious the clients are in between must not matter.
+async fn run(seed: u64, curious: usize) -> Result<Seen> {
     let network = Network::seeded(seed)?;
     let url = served(&network).await?;
     let (owner, contact, third) =
@@ -92,6 +103,7 @@ async fn run(seed: u64) -> Result<Seen> {
     network.advance(1_000).await?;
     let (mut first, mut second) = linked(&url, &owner).await?;
     let chat = Jid::pn(CONTACT.trim_start_matches('+'));
+    be_curious(&first, curious).await?;
 
     // Between two people: a message each way, an answer, a reaction, an edit, a deletion.
     first.send_with_id(CONTACT, "question", "3EB0000000000000000001").await?;
@@ -119,6 +131,8 @@ async fn run(seed: u64) -> Result<Seen> {
     settled(&network, "3EB0000000000000000002", 1).await?;
     let add = MemberChange { action: "add".to_owned(), participants: vec![THIRD.to_owned()] };
     contact.change_members(&group.jid, add).await?;
+
+    be_curious(&second, curious).await?;
 
     // Files in both directions.
     let file = NewMedia {
@@ -207,10 +221,10 @@ async fn run(seed: u64) -> Result<Seen> {
 
 #[tokio::test]
 async fn the_same_seed_gives_the_same_ledger_and_another_one_another() -> Result<()> {
-    let seen = run(42).await?;
+    let seen = run(42, 0).await?;
     assert!(seen.ledger.len() > 12, "{:?}", seen.ledger);
-    assert_eq!(seen, run(42).await?);
-    let other = run(43).await?;
+    assert_eq!(seen, run(42, 3).await?);
+    let other = run(43, 0).await?;
     assert_ne!(seen.token, other.token);
     let ids = |seen: &Seen| -> Vec<String> {
         let by_phones = seen.ledger.iter().filter(|entry| entry.whatsapp_id.starts_with("AC"));
