@@ -57,7 +57,10 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
         .routes(routes!(sandbox_groups::show, sandbox_groups::change))
         .routes(routes!(sandbox_groups::change_participants))
         .routes(routes!(sandbox_groups::invite, sandbox_groups::renew_invite))
+        .routes(routes!(sandbox_groups::join_requests, sandbox_groups::answer_join_requests))
         .routes(routes!(sandbox_groups::leave))
+        .routes(routes!(sandbox_people::call_somebody))
+        .routes(routes!(sandbox_people::get_call, sandbox_people::hang_up))
 }
 
 /// The whole API as a service.

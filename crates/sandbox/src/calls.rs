@@ -85,7 +85,7 @@ fn ring(
 ) -> Result<(), Failure> {
     let call = NodeBuilder::new("call")
         .attr("from", creator(caller))
-        .attr("id", outgoing::message_id(turn, caller.network)?)
+        .attr("id", outgoing::message_id(turn, caller)?)
         .attr("t", stanza::seconds(turn.now))
         .attr("notify", caller.push_name().to_owned())
         .children([action])
@@ -125,7 +125,7 @@ impl PhoneHandle {
             if callee.id == phone.id {
                 return Err(Refusal::field("/to", "nobody calls themselves").into());
             }
-            let id = outgoing::message_id(turn, phone.network)?;
+            let id = outgoing::message_id(turn, &phone)?;
             turn.db.run(
                 "INSERT INTO call (caller, callee, call_id, video, state) VALUES (?, ?, ?, ?, 'ringing')",
                 (phone.id, callee.id, &id, video),

@@ -24,6 +24,8 @@ use crate::{pairing, signal};
 
 /// Salt, initialisation vector and sealed key, as both sides send it.
 const WRAPPED_BYTES: usize = 80;
+/// As many as `wacore` lets a phone make (`pair_code.rs`).
+const WRONG_CODES: u32 = 3;
 const KEY_BUNDLE_INFO: &[u8] = b"link_code_pairing_key_bundle_encryption_key";
 const ADV_SECRET_INFO: &[u8] = b"adv_secret";
 
@@ -38,6 +40,8 @@ pub(crate) struct CodeRequest {
     /// The client's ephemeral key, sealed with the code.
     wrapped: [u8; WRAPPED_BYTES],
     entered: Option<Entered>,
+    /// How many wrong codes were typed into the phone.
+    wrong: u32,
 }
 
 /// The code was typed into the phone, which waits for the client's proof.
@@ -109,7 +113,7 @@ fn hello(turn: &mut Turn<'_>, connection: ConnectionId, id: &str, asked: &Node) 
         .build();
     turn.send(connection, iq_result(id, vec![answer]));
     if let Some(pairing) = turn.live.pairings.get_mut(&connection) {
-        pairing.code = Some(CodeRequest { number, reference, wrapped, entered: None });
+        pairing.code = Some(CodeRequest { number, reference, wrapped, entered: None, wrong: 0 });
     }
     Ok(())
 }
@@ -160,20 +164,13 @@ pub(crate) fn enter(
         PublicKey::from_djb_public_key_bytes(&client_ephemeral).map_err(Failure::protocol)?;
     let identity = signal::identity(phone)?.public_key().public_key_bytes().to_vec();
     let wrapped = [attempt.salt_and_iv.as_slice(), &sealed_ephemeral].concat();
-    let id = turn.stanza_id(phone.network)?;
     let bytes = |tag, value: Vec<u8>| NodeBuilder::new(tag).bytes(value).build();
     let hello = NodeBuilder::new("link_code_companion_reg").attr("stage", "primary_hello").children([
         bytes("link_code_pairing_wrapped_primary_ephemeral_pub", wrapped),
         bytes("primary_identity_pub", identity),
         bytes("link_code_pairing_ref", attempt.reference.clone()),
     ]);
-    let notification = NodeBuilder::new("notification")
-        .attr("from", stanza::SERVER)
-        .attr("type", "link_code_companion_reg")
-        .attr("id", id)
-        .attr("t", stanza::seconds(turn.now))
-        .children([hello.build()])
-        .build();
+    let notification = notification(turn, phone.network, hello.build())?;
     let (outcome, wait) = oneshot::channel();
     let code = turn.live.pairings.get_mut(&attempt.connection).and_then(|pairing| pairing.code.as_mut());
     // The client may have gone, or asked anew, while the keys were derived.
@@ -206,6 +203,7 @@ fn finish(turn: &mut Turn<'_>, connection: ConnectionId, id: &str, asked: &Node)
             Err(failure) => return Err(failure),
         },
         None => {
+            refresh_after_too_many(turn, network, connection)?;
             Err(Refusal::new(422, "wrong_code", "this is not the code that the client shows").at("/code"))
         },
     };
@@ -214,6 +212,40 @@ fn finish(turn: &mut Turn<'_>, connection: ConnectionId, id: &str, asked: &Node)
         let _ = entered.outcome.send(if committed { outcome } else { Err(Refusal::unavailable()) });
     });
     Ok(())
+}
+
+/// A client takes up to [`WRONG_CODES`] attempts at one code. After them it is told to show another one (`refresh_code`).
+fn refresh_after_too_many(
+    turn: &mut Turn<'_>,
+    network: i64,
+    connection: ConnectionId,
+) -> Result<(), Failure> {
+    let Some(pairing) = turn.live.pairings.get_mut(&connection) else { return Ok(()) };
+    let Some(code) = pairing.code.as_mut() else { return Ok(()) };
+    code.wrong += 1;
+    if code.wrong < WRONG_CODES {
+        return Ok(());
+    }
+    let reference = NodeBuilder::new("link_code_pairing_ref").bytes(code.reference.clone()).build();
+    pairing.code = None;
+    let refresh = NodeBuilder::new("link_code_companion_reg")
+        .attr("stage", "refresh_code")
+        .attr("force_manual_refresh", "true")
+        .children([reference]);
+    let notification = notification(turn, network, refresh.build())?;
+    turn.send(connection, notification);
+    Ok(())
+}
+
+fn notification(turn: &mut Turn<'_>, network: i64, content: Node) -> Result<Node, Failure> {
+    let id = turn.stanza_id(network)?;
+    Ok(NodeBuilder::new("notification")
+        .attr("from", stanza::SERVER)
+        .attr("type", "link_code_companion_reg")
+        .attr("id", id)
+        .attr("t", stanza::seconds(turn.now))
+        .children([content])
+        .build())
 }
 
 /// The secret with which the signed identity is sealed, or `None` when the bundle does not open: then one side

@@ -311,8 +311,14 @@ pub(crate) fn corrupted(turn: &Turn<'_>, phone: i64, mut stanza: Node) -> Result
         return Ok(stanza);
     }
     if let Some(NodeContent::Nodes(children)) = &mut stanza.content {
+        let kind = |child: &Node| child.attrs.get("type").map(|kind| kind.as_str().into_owned());
+        // In a group the key for the content may come along; it stays whole.
+        let in_group = children.iter().any(|child| kind(child).as_deref() == Some("skmsg"));
         for child in children.iter_mut().filter(|child| child.tag == "enc") {
-            let kind = child.attrs.get("type").map(|kind| kind.as_str().into_owned()).unwrap_or_default();
+            let kind = kind(child).unwrap_or_default();
+            if in_group && kind != "skmsg" {
+                continue;
+            }
             if let Some(NodeContent::Bytes(bytes)) = &mut child.content {
                 signal::damage(&kind, bytes);
             }

@@ -10,6 +10,7 @@
 mod actions;
 mod app_state;
 mod calls;
+mod chat_change;
 mod clock;
 mod code_pairing;
 mod content;
@@ -43,6 +44,7 @@ mod presence;
 mod receipt;
 mod retry;
 mod schedule;
+mod seeded;
 mod signal;
 mod socket;
 mod stanza;
@@ -59,17 +61,19 @@ use waxwing_signed_http::Verifier;
 
 pub use actions::Content;
 pub use calls::CallInfo;
+pub use chat_change::ChatChange;
 pub use clock::{Clock, ManualClock, SeedSource};
 pub use error::{OpenError, Refusal};
 pub use faults::{Fault, FaultRequest};
-pub use groups::{GroupChange, GroupInfo, MemberChange, MemberInfo, NewGroup};
+pub use groups::{GroupChange, GroupInfo, JoinAnswer, JoinRequest, MemberChange, MemberInfo, NewGroup};
 pub use inbox::InboxEntry;
 pub use ledger::LedgerEntry;
 pub use media::{Kind as MediaKind, MediaInfo, NewMedia};
 pub use network::{BehaviourChange, Network, NetworkInfo, Page, PageRequest, PhoneInfo, SentMessage};
-pub use people::{CompanionInfo, ProfileChange, ProfileInfo};
+pub use people::{BusinessProfile, CompanionInfo, ProfileChange, ProfileInfo};
 pub use phone_handle::PhoneHandle;
 pub use phones::{Behaviour, Reply};
+pub use seeded::SeededNetwork;
 
 use engine::{Engine, Shared};
 use identity::ServerIdentity;
@@ -128,12 +132,16 @@ impl Sandbox {
     /// Three things under one router: the WebSocket at `/{token}/ws/chat`, media under `/mms`, `/o1/v` and `/pps`, and
     /// the signed control API under `/internal/networks`.
     pub fn router(&self, verifier: Verifier) -> Router {
+        self.client_router().merge(control::routes(self.engine.clone(), verifier))
+    }
+
+    /// The same without the control API: what clients reach.
+    fn client_router(&self) -> Router {
         Router::new()
             .route("/{token}/ws/chat", get(socket::upgrade))
             .merge(media::routes())
             .merge(people::picture_routes())
             .with_state(self.engine.clone())
-            .merge(control::routes(self.engine.clone(), verifier))
     }
 
     /// The network of an account.

@@ -24,20 +24,26 @@ pub const HOST_CHARS: usize = 255;
 pub const SUBSCRIPTIONS: usize = 5_000;
 /// Characters of the text about a person, as WhatsApp has it.
 pub const ABOUT_CHARS: usize = 139;
+/// Characters of each text of a business profile.
+pub const BUSINESS_CHARS: usize = 512;
 /// Bytes of a picture of a person or a group.
 pub const PICTURE_BYTES: usize = 1024 * 1024;
 /// People whom one person blocks.
 pub const BLOCKED: i64 = 10_000;
 /// Texts that a phone hands over to a new device.
 pub const HISTORY_MESSAGES: i64 = 5_000;
-/// Patches of one collection of an account's app state.
-pub const APP_STATE_PATCHES: i64 = 10_000;
+/// Patches of one collection of an account's app state that are kept; a device that has seen less gets a snapshot.
+pub const APP_STATE_PATCHES: i64 = 500;
+/// Records of one collection of an account's app state.
+pub const APP_STATE_RECORDS: i64 = 10_000;
 /// Patches in one answer.
 pub const APP_STATE_PAGE: i64 = 100;
 /// Groups of one network.
 pub const GROUPS: i64 = 10_000;
 /// Members of one group, as WhatsApp has it.
 pub const GROUP_MEMBERS: usize = 1_024;
+/// People who wait to be let into one group.
+pub const JOIN_REQUESTS: i64 = 1_024;
 /// Characters of a group's subject, as WhatsApp has it.
 pub const SUBJECT_CHARS: usize = 100;
 /// Characters of a group's description, as WhatsApp has it.

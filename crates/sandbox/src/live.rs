@@ -96,6 +96,8 @@ pub(crate) struct Live {
     pub refs: HashMap<String, ConnectionId>,
     pub pairings: HashMap<ConnectionId, Pairing>,
     pub generators: HashMap<i64, StdRng>,
+    /// How many things of a kind each owner has been given: by network, kind, and a phone's number or a group.
+    pub series: HashMap<(i64, &'static str, Box<str>), u64>,
     /// By device, the place in its queue of a stanza that another one shall overtake.
     pub held: HashMap<Address, i64>,
     /// Lengths of queues, once counted.
@@ -140,7 +142,8 @@ impl Live {
         let next_connection = self.next_connection;
         // Generators stay: one that started again would repeat itself.
         let generators = std::mem::take(&mut self.generators);
-        *self = Self { next_connection, generators, ..Self::default() };
+        let series = std::mem::take(&mut self.series);
+        *self = Self { next_connection, generators, series, ..Self::default() };
     }
 
     /// Lets the outside see what was decided; only answers to callers go out when the commit failed.

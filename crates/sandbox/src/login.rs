@@ -207,7 +207,7 @@ fn welcome(turn: &mut Turn<'_>, phone: &Phone, device: &devices::Device) -> Resu
     for protocol in contents {
         let message = wa::Message { protocol_message: MessageField::some(protocol), ..Default::default() };
         let own = phone.jid(Form::Pn);
-        let id = outgoing::message_id(turn, phone.network)?;
+        let id = turn.stanza_id(phone.network)?.to_uppercase();
         let enc = outgoing::encrypted(turn, phone, device.address, &message, None)?;
         let stanza = NodeBuilder::new("message")
             .attr("from", own.clone())
@@ -239,7 +239,7 @@ fn key_share(now: i64, device: u16, key: &[u8; 32]) -> wa::message::ProtocolMess
         fingerprint: MessageField::some(fingerprint),
         timestamp: Some(now),
     };
-    let id = AppStateSyncKeyId { key_id: Some(vec![0, 0, 0, 0, 0, 1]) };
+    let id = AppStateSyncKeyId { key_id: Some(app_state::KEY_ID.to_vec()) };
     let share = AppStateSyncKeyShare {
         keys: vec![AppStateSyncKey { key_id: MessageField::some(id), key_data: MessageField::some(data) }],
     };

@@ -28,6 +28,11 @@ pub(crate) fn accept(
     if to.is_group() {
         return groups::accept_message(turn, connection, from, &sender, &to, node);
     }
+    if to.is_status_broadcast() || to.is_newsletter() {
+        // Not simulated.
+        turn.send(connection, acknowledgement(turn.now, &id, &to, Some(501)));
+        return Ok(());
+    }
     let recipient = phones::by_jid(turn, sender.network, &to)?;
     let Some(recipient) = recipient else {
         turn.send(connection, acknowledgement(turn.now, &id, &to, Some(404)));

@@ -24,15 +24,15 @@ pub(crate) struct Route<'a> {
     pub automatic: bool,
 }
 
-/// An id as phones make them.
-pub(crate) fn message_id(turn: &mut Turn<'_>, network: i64) -> Result<String, Failure> {
-    let random: [u8; 15] = turn.generator(network)?.random();
+/// An id as phones make them, for the phone's next message.
+pub(crate) fn message_id(turn: &mut Turn<'_>, phone: &Phone) -> Result<String, Failure> {
+    let random: [u8; 15] = turn.next_of(phone.network, "message", &phone.number)?.random();
     Ok(std::iter::once("AC".to_owned()).chain(random.iter().map(|byte| format!("{byte:02X}"))).collect())
 }
 
 /// Sends a message, gives its id.
 pub(crate) fn send(turn: &mut Turn<'_>, route: Route<'_>, message: &wa::Message) -> Result<String, Failure> {
-    let id = message_id(turn, route.from.network)?;
+    let id = message_id(turn, route.from)?;
     ledger::accepted(
         turn,
         route.from.network,

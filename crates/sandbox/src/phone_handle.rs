@@ -37,6 +37,11 @@ impl PhoneHandle {
         &self.number
     }
 
+    /// A handle on another number of the same network.
+    pub(crate) fn renumbered(&self, number: String) -> Self {
+        Self { network: self.network.clone(), number }
+    }
+
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Turn<'_>, Phone) -> Result<T, Failure> + Send + 'static,
@@ -260,14 +265,14 @@ impl PhoneHandle {
 
 /// Whom a phone writes to.
 #[derive(Serialize)]
-enum Recipient {
+pub(crate) enum Recipient {
     Person { user: String, form: Form },
     Group { user: String },
 }
 
 impl Recipient {
     /// A number, the address of a person by number or by hidden user, or that of a group.
-    fn parse(to: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(to: &str) -> Result<Self, Refusal> {
         let digits =
             |user: &str| (1..=20).contains(&user.len()) && user.bytes().all(|byte| byte.is_ascii_digit());
         if let Some(user) = to.strip_suffix("@g.us") {
@@ -287,6 +292,20 @@ impl Recipient {
             .map_err(|_| Refusal::field("/to", "a phone number of 8 to 15 digits, or an address"))
     }
 
+    /// The chat that the phone has with it.
+    pub(crate) fn chat(&self, turn: &Turn<'_>, phone: &Phone) -> Result<Chat, Failure> {
+        match self {
+            Self::Group { user } => {
+                let group = group(turn, phone, user)?.ok_or_else(|| no_group().at("/chat"))?;
+                Ok(Chat { jid: group.jid(), group: Some(group.id), person: None })
+            },
+            Self::Person { user, form } => {
+                let person = person(turn, phone, user, *form)?.ok_or_else(|| nobody(user).at("/chat"))?;
+                Ok(Chat { jid: person.jid(*form), group: None, person: Some(person.id) })
+            },
+        }
+    }
+
     /// Sends what `compose` makes: for one person, or without a route for a group. Gives the message's id, and the recipient
     /// as the API names it.
     fn send(
@@ -297,26 +316,43 @@ impl Recipient {
     ) -> Result<(String, String), Failure> {
         match self {
             Self::Group { user } => {
-                let jid = Jid::group(user.as_str());
-                let group = groups::by_jid(turn, phone.network, &jid)?.ok_or_else(|| {
-                    Refusal::new(404, "group_not_found", "no such group in this network").at("/to")
-                })?;
+                let group = group(turn, phone, user)?.ok_or_else(|| no_group().at("/to"))?;
                 let message = compose(turn, None)?;
-                Ok((groups::send(turn, phone, &group, &message, false)?, jid.to_string()))
+                let id = groups::send(turn, phone, &group, &message, false)?;
+                Ok((id, group.jid().to_string()))
             },
             Self::Person { user, form } => {
-                let found = match form {
-                    Form::Pn => phones::by_number(turn, phone.network, user)?,
-                    Form::Lid => phones::by_lid(turn, phone.network, user)?,
-                };
-                let to = found.ok_or_else(|| {
-                    let detail = format!("nobody in this network has the address {user}");
-                    Refusal::new(404, "phone_not_found", detail).at("/to")
-                })?;
+                let to = person(turn, phone, user, *form)?.ok_or_else(|| nobody(user).at("/to"))?;
                 let route = outgoing::Route { from: phone, to: &to, form: *form, automatic: false };
                 let message = compose(turn, Some(route))?;
                 Ok((outgoing::send(turn, route, &message)?, to.e164()))
             },
         }
     }
+}
+
+/// A chat as one phone has it.
+pub(crate) struct Chat {
+    pub jid: Jid,
+    pub group: Option<i64>,
+    pub person: Option<i64>,
+}
+
+fn group(turn: &Turn<'_>, phone: &Phone, user: &str) -> Result<Option<groups::Group>, Failure> {
+    groups::by_jid(turn, phone.network, &Jid::group(user))
+}
+
+fn no_group() -> Refusal {
+    Refusal::new(404, "group_not_found", "no such group in this network")
+}
+
+fn person(turn: &Turn<'_>, phone: &Phone, user: &str, form: Form) -> Result<Option<Phone>, Failure> {
+    match form {
+        Form::Pn => phones::by_number(turn, phone.network, user),
+        Form::Lid => phones::by_lid(turn, phone.network, user),
+    }
+}
+
+fn nobody(user: &str) -> Refusal {
+    Refusal::new(404, "phone_not_found", format!("nobody in this network has the address {user}"))
 }

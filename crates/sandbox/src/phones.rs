@@ -8,7 +8,7 @@ use wacore_binary::Jid;
 use crate::error::{Failure, Refusal};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{limits, signal};
+use crate::{limits, signal, stanza};
 
 /// How a message addressed a phone, and hence how answers name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +163,13 @@ pub(crate) fn digits(number: &str) -> Result<String, Refusal> {
     Err(Refusal::field("/number", expected))
 }
 
+/// What a name must be; see [`stanza::fits_attribute`].
+pub(crate) const NAME_RULE: &str = "a name has 1 to 100 characters, and here no @";
+
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=limits::NAME_CHARS).contains(&name.chars().count()) && stanza::fits_attribute(name)
+}
+
 /// Makes a phone with keys of its own; gives the one that exists with `false`.
 pub(crate) fn create(
     turn: &mut Turn<'_>,
@@ -173,8 +180,8 @@ pub(crate) fn create(
     if let Some(phone) = by_number(turn, network, number)? {
         return Ok((phone, false));
     }
-    if name.is_some_and(|name| name.is_empty() || name.chars().count() > limits::NAME_CHARS) {
-        return Err(Refusal::field("/name", "a name has 1 to 100 characters").into());
+    if name.is_some_and(|name| !is_name(name)) {
+        return Err(Refusal::field("/name", NAME_RULE).into());
     }
     if turn.db.number("SELECT count(*) FROM phone WHERE network = ?", [network])? >= limits::PHONES {
         return Err(Refusal::new(
@@ -184,7 +191,7 @@ pub(crate) fn create(
         )
         .into());
     }
-    let mut random = turn.generator(network)?;
+    let mut random = turn.next_of(network, "phone", number)?;
     let lid = loop {
         let lid = random.random_range(100_000_000_000_000_u64..1_000_000_000_000_000).to_string();
         if turn.db.number(

@@ -42,8 +42,7 @@ pub(crate) fn accept(
 
 /// What a client says about its owner's name holds for the phone as well.
 fn rename(turn: &Turn<'_>, own: &Phone, name: &str) -> Result<(), Failure> {
-    let possible = !name.is_empty() && name.chars().count() <= limits::NAME_CHARS;
-    if possible && name != own.push_name() {
+    if phones::is_name(name) && name != own.push_name() {
         turn.db.run("UPDATE phone SET name = ? WHERE id = ?", (name, own.id))?;
     }
     Ok(())

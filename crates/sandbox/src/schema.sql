@@ -34,6 +34,8 @@ CREATE TABLE phone (
     history_messages INTEGER NOT NULL DEFAULT 0,
     about TEXT,
     about_at INTEGER,
+    -- What a business says about itself, as JSON; null for a person.
+    business TEXT,
     created_at INTEGER NOT NULL,
     UNIQUE (network, number),
     UNIQUE (network, lid)
@@ -156,6 +158,8 @@ CREATE TABLE group_chat (
     locked INTEGER NOT NULL DEFAULT 0,
     -- Only admins add members.
     admin_add INTEGER NOT NULL DEFAULT 0,
+    -- Who comes by invite waits for an admin.
+    approval INTEGER NOT NULL DEFAULT 0,
     -- Seconds after which messages disappear; 0 for never.
     ephemeral_s INTEGER NOT NULL DEFAULT 0,
     invite TEXT NOT NULL,
@@ -202,3 +206,9 @@ CREATE TABLE app_state (phone INTEGER NOT NULL, collection TEXT NOT NULL, versio
 -- Calls, of which the network only carries the signals.
 CREATE TABLE call (seq INTEGER PRIMARY KEY AUTOINCREMENT, caller INTEGER NOT NULL, callee INTEGER NOT NULL, call_id TEXT NOT NULL UNIQUE, video INTEGER NOT NULL, state TEXT NOT NULL);
 CREATE INDEX call_of ON call (caller, seq);
+
+-- What the patches leave: for each index, as its MAC, the record that was set last.
+CREATE TABLE app_state_record (phone INTEGER NOT NULL, collection TEXT NOT NULL, index_mac BLOB NOT NULL, record BLOB NOT NULL, PRIMARY KEY (phone, collection, index_mac)) WITHOUT ROWID;
+
+-- Who wants to join a group whose admins decide.
+CREATE TABLE join_request (group_chat INTEGER NOT NULL, phone INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (group_chat, phone)) WITHOUT ROWID;

@@ -41,6 +41,18 @@ pub(crate) fn handle(turn: &mut Turn<'_>, connection: ConnectionId, node: &Node)
     }
 }
 
+/// Content that is a person's words. As a string, something with `@` in it would be written as an address, which clients
+/// cannot read; the real servers write bytes, too.
+pub(crate) fn words(node: NodeBuilder, text: &str) -> Node {
+    node.bytes(text.as_bytes().to_vec()).build()
+}
+
+/// Whether an attribute can carry the text: the codec writes `…@…` as an address, and one of an unknown server makes the
+/// whole stanza unreadable.
+pub(crate) fn fits_attribute(text: &str) -> bool {
+    !text.contains('@')
+}
+
 /// Readers of attributes and children.
 pub(crate) trait Read {
     fn text(&self, key: &str) -> Option<String>;

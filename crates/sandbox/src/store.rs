@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Row};
 
 use crate::error::OpenError;
 
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 /// "WXSB": tells a sandbox's file from any other SQLite file.
 const APPLICATION_ID: i64 = 0x5758_5342;
 const STATEMENTS: usize = 256;

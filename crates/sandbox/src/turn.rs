@@ -85,22 +85,42 @@ impl<'t> Turn<'t> {
         self.live.sockets.get(&connection)?.active.then_some(connection)
     }
 
-    /// A generator of its own for one operation, drawn from the network's.
+    /// A generator of its own for one operation, drawn from the network's. What it gives depends on how often somebody
+    /// drew before; for what others see see [`Self::next_of`].
     pub(crate) fn generator(&mut self, network: i64) -> Result<StdRng, Failure> {
         if !self.live.generators.contains_key(&network) {
-            let (seed, epoch) = self
-                .db
-                .one("SELECT seed, epoch FROM network WHERE id = ?", [network], |row| {
-                    Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
-                })?
-                .ok_or_else(|| Failure::protocol("no such network"))?;
-            let seed: [u8; 32] =
-                Sha256::new().chain_update(&seed).chain_update(epoch.to_be_bytes()).finalize().into();
+            let seed = self.seed(network)?.finalize().into();
             self.live.generators.insert(network, StdRng::from_seed(seed));
         }
         let generator =
             self.live.generators.get_mut(&network).ok_or_else(|| Failure::protocol("no generator"))?;
         Ok(StdRng::from_seed(generator.random()))
+    }
+
+    /// A generator for the next thing of one owner that others see: its messages, say. The n-th of them is the same in
+    /// every run of the same seed, whatever clients asked for in between, and in which order.
+    pub(crate) fn next_of(
+        &mut self,
+        network: i64,
+        things: &'static str,
+        owner: &str,
+    ) -> Result<StdRng, Failure> {
+        let count = self.live.series.entry((network, things, owner.into())).or_default();
+        *count += 1;
+        let count = *count;
+        let seed = self.seed(network)?;
+        let seed = seed.chain_update(things).chain_update([0_u8]).chain_update(owner).chain_update([0_u8]);
+        Ok(StdRng::from_seed(seed.chain_update(count.to_be_bytes()).finalize().into()))
+    }
+
+    /// The network's seed, mixed with how often its file was opened: nothing that was given before comes again.
+    fn seed(&self, network: i64) -> Result<Sha256, Failure> {
+        let sql = "SELECT seed, epoch FROM network WHERE id = ?";
+        let (seed, epoch) = self
+            .db
+            .one(sql, [network], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)))?
+            .ok_or_else(|| Failure::protocol("no such network"))?;
+        Ok(Sha256::new().chain_update(&seed).chain_update(epoch.to_be_bytes()))
     }
 
     /// An id for a stanza that the network itself makes.

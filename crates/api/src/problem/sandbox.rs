@@ -37,6 +37,12 @@ pub(super) const KINDS: &[Kind] = &[
         "A code is over when the group gets a new one: `GET /sandbox/groups/{group}/invite` has the current one.",
     ),
     (
+        "call_not_found",
+        StatusCode::NOT_FOUND,
+        "The phone has made no such call",
+        "Use the `call_id` that making the call gave. A phone remembers its newest 1,000 calls.",
+    ),
+    (
         "device_not_found",
         StatusCode::NOT_FOUND,
         "The phone has linked no such device",

@@ -16,8 +16,8 @@ use crate::{
     Api, Problem,
     extract::{Actor, Body, IdempotencyKey, PageQuery, SandboxRead, SandboxWrite, ValidQuery},
     shapes::{
-        ChangeGroupIn, ChangeParticipantsIn, CreateGroupIn, Empty, GroupActorIn, GroupOut, InviteOut,
-        JoinGroupIn, Page, ParticipantChangeOut,
+        AnswerJoinRequestsIn, ChangeGroupIn, ChangeParticipantsIn, CreateGroupIn, Empty, GroupActorIn,
+        GroupOut, InviteOut, JoinGroupIn, JoinRequestOut, JoinedOut, Page, ParticipantChangeOut,
     },
 };
 
@@ -221,13 +221,49 @@ pub(super) async fn renew_invite(
 
 /// Join a group by its invite code
 #[utoipa::path(post, path = "/sandbox/groups/join", operation_id = "joinSandboxGroup", tag = "sandbox",
-    request_body = JoinGroupIn, responses((status = 200, description = "The group", body = GroupOut)))]
+    request_body = JoinGroupIn, responses((status = 200, description = "The group", body = GroupOut),
+        (status = 202, description = "An admin has to let them in", body = Empty)))]
 pub(super) async fn join(
     State(api): State<Api>,
     actor: Actor<SandboxWrite>,
     Body { value, .. }: Body<JoinGroupIn>,
 ) -> Result<Response, Problem> {
-    done::<GroupOut>(&api, &actor, by("POST", &value.by, "/join", &value)?).await
+    done::<JoinedOut>(&api, &actor, by("POST", &value.by, "/join", &value)?).await
+}
+
+/// List who waits to be let into a group
+///
+/// For its admins.
+#[utoipa::path(get, path = "/sandbox/groups/{group}/join-requests", operation_id = "listSandboxJoinRequests",
+    tag = "sandbox", params(GroupPath, MemberQuery),
+    responses((status = 200, description = "Oldest first", body = Page<JoinRequestOut>)))]
+pub(super) async fn join_requests(
+    State(api): State<Api>,
+    actor: Actor<SandboxRead>,
+    GroupPath { group }: GroupPath,
+    ValidQuery(MemberQuery { member }): ValidQuery<MemberQuery>,
+) -> Result<Response, Problem> {
+    let path = of_member(&member, "/query/member", &format!("/{group}/join-requests"))?;
+    seen::<Page<JoinRequestOut>, _>(&api, &actor, get(path), "/query/member").await
+}
+
+/// Let somebody into a group, or not
+///
+/// The answer says for each number what came of it.
+#[utoipa::path(post, path = "/sandbox/groups/{group}/join-requests", operation_id = "answerSandboxJoinRequests",
+    tag = "sandbox", params(GroupPath), request_body = AnswerJoinRequestsIn,
+    responses((status = 200, description = "One entry for each number, in their order", body = Page<ParticipantChangeOut>)))]
+pub(super) async fn answer_join_requests(
+    State(api): State<Api>,
+    actor: Actor<SandboxWrite>,
+    GroupPath { group }: GroupPath,
+    Body { value, .. }: Body<AnswerJoinRequestsIn>,
+) -> Result<Response, Problem> {
+    if value.participants.is_empty() {
+        return Err(Problem::field("/participants", "expected at least one number"));
+    }
+    let request = by("POST", &value.by, &format!("/{group}/join-requests"), &value)?;
+    done::<Page<ParticipantChangeOut>>(&api, &actor, request).await
 }
 
 /// Leave a group

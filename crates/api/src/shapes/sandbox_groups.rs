@@ -61,6 +61,9 @@ pub(crate) struct ChangeGroupIn {
     /// Only admins add members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     admin_add: Option<bool>,
+    /// Who comes by an invite code waits until an admin lets them in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approval: Option<bool>,
 }
 
 /// What happens to members.
@@ -173,6 +176,8 @@ pub(crate) struct GroupOut {
     locked: bool,
     /// Only admins add members.
     admin_add: bool,
+    /// Who comes by an invite code waits until an admin lets them in.
+    approval: bool,
     /// In the order in which their phones were made.
     participants: Vec<MemberOut>,
     /// When it was made.
@@ -187,4 +192,39 @@ pub(crate) struct InviteOut {
     /// The code, which is the end of the invite link.
     #[schema(example = "Ab3dEf6hIj9kLm2nOp5qRs")]
     code: String,
+}
+
+/// The group that was joined; nothing, for one whose admins decide.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub(crate) enum JoinedOut {
+    Joined(Box<GroupOut>),
+    Waiting {},
+}
+
+/// Somebody who waits to be let in.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = SandboxJoinRequest)]
+pub(crate) struct JoinRequestOut {
+    /// The number of their phone.
+    #[schema(example = "+15550003333")]
+    number: String,
+    /// Since when.
+    #[schema(format = DateTime)]
+    requested_at: String,
+}
+
+/// What an admin answers.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AnswerSandboxJoinRequests)]
+pub(crate) struct AnswerJoinRequestsIn {
+    /// The phone of the admin.
+    #[schema(example = "+15550001111")]
+    pub(crate) by: String,
+    /// Whether they are let in.
+    approve: bool,
+    /// Numbers of phones that wait.
+    #[schema(min_items = 1, max_items = 1_024, example = json!(["+15550003333"]))]
+    pub(crate) participants: Vec<String>,
 }

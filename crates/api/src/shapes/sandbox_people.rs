@@ -138,3 +138,46 @@ pub(crate) struct HistoryIn {
     #[schema(value_type = u32, maximum = 5_000, example = 100)]
     messages: i64,
 }
+
+/// A call to make.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewSandboxCall)]
+pub(crate) struct CallIn {
+    /// Who is called.
+    #[schema(example = "+15550001111")]
+    to: String,
+    /// With a picture.
+    #[serde(default)]
+    #[schema(default = false)]
+    video: bool,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SandboxCallState)]
+enum CallState {
+    /// Nobody has answered yet.
+    Ringing,
+    /// A device of the other person declined.
+    Rejected,
+    /// The caller hung up.
+    Ended,
+}
+
+/// A call that a phone made.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = SandboxCall)]
+pub(crate) struct CallOut {
+    /// Its id.
+    #[schema(example = "AC0F3A5B")]
+    call_id: String,
+    /// Who is called.
+    #[schema(example = "+15550001111")]
+    to: String,
+    /// With a picture.
+    video: bool,
+    /// What became of it.
+    state: CallState,
+}

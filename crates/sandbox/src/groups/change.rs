@@ -4,12 +4,14 @@ use rand::RngExt;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
-use super::{Group, Member, Rank, members, metadata, notify, rank, sender_keys};
+use super::{
+    Group, Member, Rank, approval_mode, members, metadata, notify, participant, rank, requests, sender_keys,
+};
 use crate::error::{Failure, Refusal};
 use crate::phones::{Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{limits, people};
+use crate::{limits, people, stanza};
 
 /// Letters of an invite code, as WhatsApp's are.
 const INVITE_CHARS: usize = 22;
@@ -51,9 +53,10 @@ pub(super) enum Setting {
     Announcement,
     Locked,
     AdminAdd,
+    Approval,
 }
 
-fn forbidden(detail: &str) -> Failure {
+pub(super) fn forbidden(detail: &str) -> Failure {
     Refusal::new(403, "forbidden", detail).into()
 }
 
@@ -61,7 +64,7 @@ fn rank_of(turn: &Turn<'_>, group: &Group, actor: &Phone) -> Result<Rank, Failur
     rank(turn, group, actor.id)?.ok_or_else(|| forbidden("not a member of this group"))
 }
 
-fn admin(turn: &Turn<'_>, group: &Group, actor: &Phone) -> Result<(), Failure> {
+pub(super) fn admin(turn: &Turn<'_>, group: &Group, actor: &Phone) -> Result<(), Failure> {
     match rank_of(turn, group, actor)? {
         Rank::Member => Err(forbidden("only an admin of the group may do this")),
         Rank::Admin | Rank::Owner => Ok(()),
@@ -79,6 +82,7 @@ pub(super) struct New<'a> {
     pub invited: &'a [Phone],
     pub form: Form,
     pub admin_add: bool,
+    pub approval: bool,
     pub ephemeral_s: u32,
 }
 
@@ -91,17 +95,18 @@ pub(super) fn create(turn: &mut Turn<'_>, actor: &Phone, new: &New<'_>) -> Resul
         return Err(Refusal::new(409, "group_limit", detail).into());
     }
     let user = loop {
-        let number = turn.generator(actor.network)?.random_range(0..1_000_000_000_000_u64);
+        let mut random = turn.next_of(actor.network, "group", &actor.number)?;
+        let number = random.random_range(0..1_000_000_000_000_u64);
         let user = format!("120363{number:012}");
         let sql = "SELECT count(*) FROM group_chat WHERE network = ? AND user = ?";
         if turn.db.number(sql, (actor.network, &user))? == 0 {
             break user;
         }
     };
-    let invite = invite_code(turn, actor.network)?;
+    let invite = invite_code(turn, actor.network, &user)?;
     turn.db.run(
-        "INSERT INTO group_chat (network, user, by_lid, subject, subject_by, subject_at, admin_add, ephemeral_s, invite, creator, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (actor.network, &user, new.form == Form::Lid, new.subject, actor.id, turn.now, new.admin_add, new.ephemeral_s, &invite, actor.id, turn.now),
+        "INSERT INTO group_chat (network, user, by_lid, subject, subject_by, subject_at, admin_add, approval, ephemeral_s, invite, creator, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (actor.network, &user, new.form == Form::Lid, new.subject, actor.id, turn.now, new.admin_add, new.approval, new.ephemeral_s, &invite, actor.id, turn.now),
     )?;
     let id = turn.db.last_insert_rowid();
     enter(turn, id, actor.id, Rank::Owner)?;
@@ -125,10 +130,12 @@ fn enter(turn: &Turn<'_>, group: i64, phone: i64, rank: Rank) -> Result<(), Fail
         "INSERT OR IGNORE INTO member (group_chat, phone, rank) VALUES (?, ?, ?)",
         (group, phone, rank.stored()),
     )?;
+    // However somebody came in, there is nothing left to ask for.
+    turn.db.run("DELETE FROM join_request WHERE group_chat = ? AND phone = ?", (group, phone))?;
     Ok(())
 }
 
-fn room_for(present: usize, more: usize) -> Result<(), Failure> {
+pub(super) fn room_for(present: usize, more: usize) -> Result<(), Failure> {
     if present + more > limits::GROUP_MEMBERS {
         let detail = format!("a group has up to {} members", limits::GROUP_MEMBERS);
         return Err(Refusal::new(409, "member_limit", detail).into());
@@ -243,8 +250,9 @@ pub(super) fn leave(turn: &mut Turn<'_>, group: &Group, actor: &Phone) -> Result
 }
 
 fn subject_is_possible(subject: &str) -> Result<(), Failure> {
-    if subject.is_empty() || subject.chars().count() > limits::SUBJECT_CHARS {
-        let detail = format!("a subject has 1 to {} characters", limits::SUBJECT_CHARS);
+    let possible = (1..=limits::SUBJECT_CHARS).contains(&subject.chars().count());
+    if !possible || !stanza::fits_attribute(subject) {
+        let detail = format!("a subject has 1 to {} characters, and here no @", limits::SUBJECT_CHARS);
         return Err(Refusal { status: 406, ..Refusal::field("/subject", detail) }.into());
     }
     Ok(())
@@ -265,7 +273,7 @@ pub(super) fn subject(
     let change = NodeBuilder::new("subject")
         .attr("subject", subject)
         .attr("s_o", actor.jid(group.form))
-        .attr("s_t", crate::stanza::seconds(turn.now))
+        .attr("s_t", stanza::seconds(turn.now))
         .build();
     notify::tell_all(turn, group, actor, &change)
 }
@@ -296,7 +304,7 @@ pub(super) fn description(
         (text, id, actor.id, turn.now, group.id),
     )?;
     let content = match text {
-        Some(text) => NodeBuilder::new("body").string_content(text).build(),
+        Some(text) => stanza::words(NodeBuilder::new("body"), text),
         None => NodeBuilder::new("delete").build(),
     };
     let change = NodeBuilder::new("description");
@@ -328,6 +336,7 @@ pub(super) fn setting(
                 .string_content(if on { "admin_add" } else { "all_member_add" })
                 .build(),
         ),
+        Setting::Approval => ("UPDATE group_chat SET approval = ? WHERE id = ?", approval_mode(on)),
     };
     turn.db.run(sql, (on, group.id))?;
     notify::tell_all(turn, group, actor, &change)
@@ -350,8 +359,8 @@ pub(super) fn ephemeral(
     notify::tell_all(turn, group, actor, &change)
 }
 
-fn invite_code(turn: &mut Turn<'_>, network: i64) -> Result<String, Failure> {
-    let mut random = turn.generator(network)?;
+fn invite_code(turn: &mut Turn<'_>, network: i64, group: &str) -> Result<String, Failure> {
+    let mut random = turn.next_of(network, "invite", group)?;
     let letter = |_| char::from(INVITE_ALPHABET[random.random_range(0..INVITE_ALPHABET.len())]);
     Ok((0..INVITE_CHARS).map(letter).collect())
 }
@@ -365,7 +374,7 @@ pub(super) fn invite(turn: &Turn<'_>, group: &Group, actor: &Phone) -> Result<St
 /// Makes the code invalid and gives a new one.
 pub(super) fn revoke_invite(turn: &mut Turn<'_>, group: &Group, actor: &Phone) -> Result<String, Failure> {
     admin(turn, group, actor)?;
-    let code = invite_code(turn, group.network)?;
+    let code = invite_code(turn, group.network, &group.user)?;
     turn.db.run("UPDATE group_chat SET invite = ? WHERE id = ?", (&code, group.id))?;
     notify::tell_all(turn, group, actor, &NodeBuilder::new("revoke").build())?;
     Ok(code)
@@ -377,20 +386,41 @@ pub(super) fn invited_to(turn: &Turn<'_>, network: i64, code: &str) -> Result<Gr
         .ok_or_else(|| Refusal::new(406, "invalid_invite", "no group has this invite code").into())
 }
 
-pub(super) fn join(turn: &mut Turn<'_>, actor: &Phone, code: &str) -> Result<Group, Failure> {
+/// Joins by invite: `true` when the actor is a member now, `false` when an admin has to decide.
+pub(super) fn join(turn: &mut Turn<'_>, actor: &Phone, code: &str) -> Result<(Group, bool), Failure> {
     let group = invited_to(turn, actor.network, code)?;
-    let present = members(turn, &group)?;
-    if present.iter().any(|member| member.phone.id == actor.id) {
+    if rank(turn, &group, actor.id)?.is_some() {
         return Err(Refusal::new(409, "already_member", "a member of this group already").into());
     }
-    room_for(present.len(), 1)?;
-    enter(turn, group.id, actor.id, Rank::Member)?;
-    let new = [Member { phone: actor.clone(), rank: Rank::Member }];
-    let mut change = notify::of_participants(&group, "add", &new);
-    change.attrs.push("reason", "invite");
-    notify::tell(turn, &group, actor, present.iter().map(|member| member.phone.id), &change)?;
-    welcome(turn, &group, actor, &new, Some("invite"))?;
-    Ok(group)
+    if group.approval {
+        requests::ask(turn, &group, actor)?;
+        return Ok((group, false));
+    }
+    come_in(turn, &group, actor, std::slice::from_ref(actor), Some("invite"))?;
+    Ok((group, true))
+}
+
+/// New members come in, by the actor's doing; everybody is told.
+pub(super) fn come_in(
+    turn: &mut Turn<'_>,
+    group: &Group,
+    actor: &Phone,
+    new: &[Phone],
+    reason: Option<&'static str>,
+) -> Result<(), Failure> {
+    let present = members(turn, group)?;
+    room_for(present.len(), new.len())?;
+    for phone in new {
+        enter(turn, group.id, phone.id, Rank::Member)?;
+    }
+    let new: Vec<Member> =
+        new.iter().map(|phone| Member { phone: phone.clone(), rank: Rank::Member }).collect();
+    let mut change = notify::of_participants(group, "add", &new);
+    if let Some(reason) = reason {
+        change.attrs.push("reason", reason);
+    }
+    notify::tell(turn, group, actor, present.iter().map(|member| member.phone.id), &change)?;
+    welcome(turn, group, actor, &new, reason)
 }
 
 /// A group's picture was set or deleted: whoever may change the subject may do this. The clients are told.
@@ -412,11 +442,21 @@ pub(crate) fn picture(
         .attr("from", group.jid())
         .attr("type", "picture")
         .attr("id", stanza_id)
-        .attr("t", crate::stanza::seconds(turn.now))
+        .attr("t", stanza::seconds(turn.now))
         .children([change])
         .build();
     for member in members(turn, &group)? {
         crate::deliver::to_companions(turn, member.phone.id, None, &notification)?;
+    }
+    Ok(())
+}
+
+/// A member has another number now: each of its groups is told, as from the old number.
+pub(crate) fn number_changed(turn: &mut Turn<'_>, old: &Phone, new: &Phone) -> Result<(), Failure> {
+    for group in super::of_phone(turn, new.id, 0, limits::GROUPS)? {
+        let change = participant(&group, new, Rank::Member);
+        let change = NodeBuilder::new("modify").children([change]).build();
+        notify::tell_all(turn, &group, old, &change)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{GroupChange, MemberChange, NewGroup};
+use super::{GroupChange, JoinAnswer, MemberChange, NewGroup};
 use crate::control::{Answer, Body, Key, Params, phone, repeatable};
 use crate::engine::Engine;
 use crate::network::PageRequest;
@@ -21,6 +21,7 @@ pub(crate) fn routes() -> Router<Engine> {
         .route(&format!("{phone}/{{group}}"), get(show).patch(change))
         .route(&format!("{phone}/{{group}}/participants"), post(participants))
         .route(&format!("{phone}/{{group}}/invite"), get(invite).post(renew_invite))
+        .route(&format!("{phone}/{{group}}/join-requests"), get(join_requests).post(answer_join_requests))
         .route(&format!("{phone}/{{group}}/leave"), post(leave))
 }
 
@@ -66,9 +67,7 @@ async fn participants(
     Body(change): Body<MemberChange>,
 ) -> Answer<impl IntoResponse> {
     let outcomes = phone(engine, account, &number)?.change_members(&group, change).await?;
-    let data: Vec<_> =
-        outcomes.into_iter().map(|(number, error)| json!({ "number": number, "error": error })).collect();
-    Ok(Json(json!({ "data": data, "next_cursor": null })))
+    Ok(outcomes_of(outcomes))
 }
 
 async fn invite(
@@ -97,8 +96,35 @@ async fn join(
     State(engine): State<Engine>,
     Path((account, number)): Path<(String, String)>,
     Body(body): Body<JoinIn>,
+) -> Answer<Response> {
+    Ok(match phone(engine, account, &number)?.join_group(&body.code).await? {
+        Some(group) => Json(group).into_response(),
+        // It waits for an admin.
+        None => (StatusCode::ACCEPTED, Json(json!({}))).into_response(),
+    })
+}
+
+async fn join_requests(
+    State(engine): State<Engine>,
+    Path((account, number, group)): Place,
 ) -> Answer<impl IntoResponse> {
-    Ok(Json(phone(engine, account, &number)?.join_group(&body.code).await?))
+    let data = phone(engine, account, &number)?.join_requests(&group).await?;
+    Ok(Json(json!({ "data": data, "next_cursor": null })))
+}
+
+async fn answer_join_requests(
+    State(engine): State<Engine>,
+    Path((account, number, group)): Place,
+    Body(answer): Body<JoinAnswer>,
+) -> Answer<impl IntoResponse> {
+    let outcomes = phone(engine, account, &number)?.answer_join_requests(&group, answer).await?;
+    Ok(outcomes_of(outcomes))
+}
+
+fn outcomes_of(outcomes: Vec<(String, Option<u16>)>) -> impl IntoResponse {
+    let data: Vec<_> =
+        outcomes.into_iter().map(|(number, error)| json!({ "number": number, "error": error })).collect();
+    Json(json!({ "data": data, "next_cursor": null }))
 }
 
 async fn leave(

@@ -18,7 +18,7 @@ use crate::turn::Turn;
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewGroup {
-    /// 1 to 100 characters.
+    /// 1 to 100 characters, without `@`.
     pub subject: String,
     /// Numbers of phones, up to 1,023.
     #[serde(default)]
@@ -33,7 +33,7 @@ pub struct NewGroup {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupChange {
-    /// 1 to 100 characters.
+    /// 1 to 100 characters, without `@`.
     pub subject: Option<String>,
     /// Up to 2,048 characters; an empty one is deleted.
     pub description: Option<String>,
@@ -43,6 +43,8 @@ pub struct GroupChange {
     pub locked: Option<bool>,
     /// Only admins add members.
     pub admin_add: Option<bool>,
+    /// Who comes by invite waits for an admin.
+    pub approval: Option<bool>,
 }
 
 /// A change of members.
@@ -81,6 +83,9 @@ pub struct GroupInfo {
     pub locked: bool,
     /// Only admins add members.
     pub admin_add: bool,
+    /// Who comes by invite waits for an admin.
+    #[serde(default)]
+    pub approval: bool,
     /// In the order in which their phones were made.
     pub participants: Vec<MemberInfo>,
     /// RFC 3339.
@@ -100,12 +105,13 @@ fn info(turn: &Turn<'_>, group: &Group) -> Result<GroupInfo, Failure> {
         announcement: group.announcement,
         locked: group.locked,
         admin_add: group.admin_add,
+        approval: group.approval,
         participants: participants.collect(),
         created_at: rfc3339(group.created_at),
     })
 }
 
-fn parse(group: &str) -> Result<Jid, Refusal> {
+pub(super) fn parse(group: &str) -> Result<Jid, Refusal> {
     let user = group.strip_suffix("@g.us").unwrap_or(group);
     let possible = (1..=limits::STANZA_ID_CHARS).contains(&user.len())
         && user.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
@@ -116,7 +122,7 @@ fn parse(group: &str) -> Result<Jid, Refusal> {
 }
 
 /// The group, as a member sees it: for others there is none.
-fn of_member(turn: &Turn<'_>, phone: &Phone, jid: &Jid) -> Result<Group, Failure> {
+pub(super) fn of_member(turn: &Turn<'_>, phone: &Phone, jid: &Jid) -> Result<Group, Failure> {
     let group = required(turn, phone.network, jid)?;
     match rank(turn, &group, phone.id)? {
         Some(_) => Ok(group),
@@ -124,7 +130,7 @@ fn of_member(turn: &Turn<'_>, phone: &Phone, jid: &Jid) -> Result<Group, Failure
     }
 }
 
-fn numbers(named: &[String]) -> Result<Vec<String>, Refusal> {
+pub(super) fn numbers(named: &[String]) -> Result<Vec<String>, Refusal> {
     if named.len() > limits::GROUP_MEMBERS {
         let detail = format!("up to {} numbers", limits::GROUP_MEMBERS);
         return Err(Refusal::field("/participants", detail));
@@ -132,7 +138,7 @@ fn numbers(named: &[String]) -> Result<Vec<String>, Refusal> {
     named.iter().map(|number| phones::digits(number).map_err(|wrong| wrong.at("/participants"))).collect()
 }
 
-fn existing(turn: &Turn<'_>, network: i64, numbers: &[String]) -> Result<Vec<Phone>, Failure> {
+pub(super) fn existing(turn: &Turn<'_>, network: i64, numbers: &[String]) -> Result<Vec<Phone>, Failure> {
     let mut found = Vec::with_capacity(numbers.len());
     for number in numbers {
         let phone = phones::by_number(turn, network, number)?;
@@ -181,7 +187,14 @@ impl PhoneHandle {
             idempotency::once(turn, phone.network, once.as_ref(), |turn| {
                 let invited = existing(turn, phone.network, &invited)?;
                 let subject = new.subject.as_str();
-                let made = New { subject, invited: &invited, form, admin_add: false, ephemeral_s: 0 };
+                let made = New {
+                    subject,
+                    invited: &invited,
+                    form,
+                    admin_add: false,
+                    approval: false,
+                    ephemeral_s: 0,
+                };
                 let group = change::create(turn, &phone, &made).map_err(as_invalid)?;
                 if let Some(text) = &new.description {
                     describe(turn, &phone, &group, text).map_err(as_invalid)?;
@@ -240,6 +253,7 @@ impl PhoneHandle {
                 (Setting::Announcement, change.announcement),
                 (Setting::Locked, change.locked),
                 (Setting::AdminAdd, change.admin_add),
+                (Setting::Approval, change.approval),
             ] {
                 if let Some(on) = on {
                     change::setting(turn, &group, &phone, setting, on)?;
@@ -291,15 +305,15 @@ impl PhoneHandle {
         .await
     }
 
-    /// Joins the group of an invite code.
+    /// Joins the group of an invite code; `None` when one of its admins has to decide.
     ///
     /// # Errors
     /// `phone_not_found`, `invalid_invite`, `already_member`, `member_limit`.
-    pub async fn join_group(&self, code: &str) -> Result<GroupInfo, Refusal> {
+    pub async fn join_group(&self, code: &str) -> Result<Option<GroupInfo>, Refusal> {
         let code = code.to_owned();
-        self.call(move |turn, phone| {
-            let group = change::join(turn, &phone, &code)?;
-            info(turn, &group)
+        self.call(move |turn, phone| match change::join(turn, &phone, &code)? {
+            (group, true) => info(turn, &group).map(Some),
+            (_, false) => Ok(None),
         })
         .await
     }

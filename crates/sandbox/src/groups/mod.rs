@@ -9,6 +9,7 @@ mod phone;
 mod query;
 mod receipt;
 mod relay;
+mod requests;
 mod sender_keys;
 
 use rusqlite::Row;
@@ -21,13 +22,14 @@ use crate::stanza;
 use crate::store::Query;
 use crate::turn::Turn;
 
-pub(crate) use change::picture as picture_changed;
+pub(crate) use change::{number_changed, picture as picture_changed};
 pub(crate) use control::routes;
 pub use handle::{GroupChange, GroupInfo, MemberChange, MemberInfo, NewGroup};
 pub(crate) use phone::{receive, send, tell_state, typing};
 pub(crate) use query::handle;
 pub(crate) use receipt::{accept as accept_receipt, of_phone as receipt_of};
 pub(crate) use relay::accept as accept_message;
+pub use requests::{JoinAnswer, JoinRequest};
 pub(crate) use sender_keys::{forget_device, forget_phone};
 
 /// What a member may do.
@@ -81,6 +83,7 @@ pub(crate) struct Group {
     pub announcement: bool,
     pub locked: bool,
     pub admin_add: bool,
+    pub approval: bool,
     pub ephemeral_s: u32,
     pub invite: String,
     pub creator: i64,
@@ -103,7 +106,7 @@ pub(crate) struct Member {
     pub rank: Rank,
 }
 
-const COLUMNS: &str = "id, network, user, by_lid, subject, subject_by, subject_at, description, description_id, description_by, description_at, announcement, locked, admin_add, ephemeral_s, invite, creator, created_at";
+const COLUMNS: &str = "id, network, user, by_lid, subject, subject_by, subject_at, description, description_id, description_by, description_at, announcement, locked, admin_add, ephemeral_s, invite, creator, created_at, approval";
 
 impl Group {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -127,6 +130,7 @@ impl Group {
             invite: row.get(15)?,
             creator: row.get(16)?,
             created_at: row.get(17)?,
+            approval: row.get(18)?,
         })
     }
 
@@ -187,6 +191,12 @@ pub(crate) fn members(turn: &Turn<'_>, group: &Group) -> Result<Vec<Member>, Fai
     Ok(members)
 }
 
+/// People who are in a group with the phone.
+pub(crate) fn fellows(turn: &Turn<'_>, phone: i64) -> Result<Vec<i64>, Failure> {
+    let sql = "SELECT DISTINCT phone FROM member WHERE group_chat IN (SELECT group_chat FROM member WHERE phone = ?1) AND phone <> ?1 ORDER BY phone";
+    Ok(turn.db.all(sql, [phone], |row| row.get(0))?)
+}
+
 fn rank(turn: &Turn<'_>, group: &Group, phone: i64) -> Result<Option<Rank>, Failure> {
     let sql = "SELECT rank FROM member WHERE group_chat = ? AND phone = ?";
     Ok(turn.db.one(sql, (group.id, phone), |row| row.get(0))?.map(Rank::read))
@@ -205,6 +215,12 @@ fn participant(group: &Group, phone: &Phone, rank: Rank) -> Node {
     }
 }
 
+/// `<membership_approval_mode>`.
+fn approval_mode(on: bool) -> Node {
+    let join = NodeBuilder::new("group_join").attr("state", if on { "on" } else { "off" }).build();
+    NodeBuilder::new("membership_approval_mode").children([join]).build()
+}
+
 /// `<group>`: everything that a member may know.
 fn metadata(turn: &Turn<'_>, group: &Group) -> Result<Node, Failure> {
     let members = members(turn, group)?;
@@ -215,6 +231,9 @@ fn metadata(turn: &Turn<'_>, group: &Group) -> Result<Node, Failure> {
     }
     if group.announcement {
         children.push(NodeBuilder::new("announcement").build());
+    }
+    if group.approval {
+        children.push(approval_mode(true));
     }
     if group.ephemeral_s > 0 {
         children
@@ -227,7 +246,7 @@ fn metadata(turn: &Turn<'_>, group: &Group) -> Result<Node, Failure> {
         if let Some(by) = phones::by_id(turn, description.by)? {
             node = node.attr("participant", by.jid(group.form));
         }
-        let body = NodeBuilder::new("body").string_content(description.text.as_str()).build();
+        let body = stanza::words(NodeBuilder::new("body"), &description.text);
         children.push(node.children([body]).build());
     }
     let add = if group.admin_add { "admin_add" } else { "all_member_add" };

@@ -16,7 +16,7 @@ use crate::signal::Opened;
 use crate::stanza::Read;
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{content, deliver, devices, inbox, ledger, outgoing, retry, signal};
+use crate::{content, deliver, devices, faults, inbox, ledger, outgoing, retry, signal};
 
 /// Writes a message into the group, gives its id.
 pub(crate) fn send(
@@ -32,7 +32,7 @@ pub(crate) fn send(
             .at("/to")
             .into());
     }
-    let id = outgoing::message_id(turn, phone.network)?;
+    let id = outgoing::message_id(turn, phone)?;
     for member in members.iter().filter(|member| member.phone.id != phone.id) {
         let key = ledger::Key { sender: phone.id, recipient: member.phone.id, whatsapp_id: &id };
         ledger::accepted_in(turn, phone.network, Some(group.id), key)?;
@@ -54,6 +54,7 @@ pub(crate) fn send(
             }
             children.push(content.clone());
             let stanza = headed(turn, phone, group, &id, message).children(children).build();
+            let stanza = faults::corrupted(turn, member.phone.id, stanza)?;
             deliver::to_companion(turn, device, stanza)?;
         }
     }

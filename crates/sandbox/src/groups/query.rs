@@ -4,7 +4,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
 use super::change::{self, Action, New, Setting};
-use super::{Group, metadata, of_phone, rank, required};
+use super::{Group, metadata, of_phone, rank, requests, required};
 use crate::error::{Failure, Refusal};
 use crate::limits;
 use crate::live::Address;
@@ -65,8 +65,9 @@ fn of_all(turn: &mut Turn<'_>, actor: &Phone, set: bool, request: &Node) -> Resu
             Ok(Vec::new())
         },
         (true, "invite") => {
-            let group = change::join(turn, actor, &request.text("code").unwrap_or_default())?;
-            Ok(vec![NodeBuilder::new("group").attr("jid", group.jid()).build()])
+            let (group, joined) = change::join(turn, actor, &request.text("code").unwrap_or_default())?;
+            let tag = if joined { "group" } else { "membership_approval_request" };
+            Ok(vec![NodeBuilder::new(tag).attr("jid", group.jid()).build()])
         },
         (false, "invite") => {
             let code = request.text("code").unwrap_or_default();
@@ -109,10 +110,6 @@ fn one_of_many(turn: &Turn<'_>, actor: &Phone, jid: &Jid) -> Result<Node, Failur
 }
 
 fn create(turn: &mut Turn<'_>, actor: &Phone, request: &Node) -> Result<Group, Failure> {
-    let approval = request.child("membership_approval_mode").and_then(|mode| mode.child("group_join"));
-    if approval.is_some_and(|join| join.text("state").as_deref() == Some("on")) {
-        return Err(unsupported("membership_approval_mode"));
-    }
     if let Some(community) = request.child("parent").or_else(|| request.child("linked_parent")) {
         return Err(unsupported(&community.tag));
     }
@@ -125,6 +122,7 @@ fn create(turn: &mut Turn<'_>, actor: &Phone, request: &Node) -> Result<Group, F
             subject: &request.text("subject").unwrap_or_default(),
             invited: &invited.into_iter().filter_map(|(_, phone)| phone).collect::<Vec<_>>(),
             form,
+            approval: request.child("membership_approval_mode").is_some_and(asks_admins),
             admin_add: said(request.child("member_add_mode")).as_deref() == Some("admin_add"),
             ephemeral_s: ephemeral.and_then(|seconds| seconds.parse().ok()).unwrap_or(0),
         },
@@ -132,6 +130,11 @@ fn create(turn: &mut Turn<'_>, actor: &Phone, request: &Node) -> Result<Group, F
     let Some(description) = request.child("description") else { return Ok(group) };
     describe(turn, actor, &group, description)?;
     required(turn, actor.network, &group.jid())
+}
+
+/// Whether `<membership_approval_mode>` is on.
+fn asks_admins(mode: &Node) -> bool {
+    mode.child("group_join").is_some_and(|join| join.text("state").as_deref() == Some("on"))
 }
 
 /// An address, and the phone that has it.
@@ -198,6 +201,25 @@ fn of_group(
             let only_admins = said(Some(request)).as_deref() == Some("admin_add");
             change::setting(turn, group, actor, Setting::AdminAdd, only_admins)?;
         },
+        (true, "membership_approval_mode") => {
+            change::setting(turn, group, actor, Setting::Approval, asks_admins(request))?;
+        },
+        (false, "membership_approval_requests") => return Ok(vec![requests::list(turn, group, actor)?]),
+        (true, "membership_requests_action") => return decide(turn, actor, group, request),
+        (true, "cancel_membership_requests") => {
+            let (named, _) = named(turn, group.network, request)?;
+            let errors = requests::cancel(turn, group, actor, &known(&named))?;
+            return Ok(vec![answered("cancel_membership_requests", named, errors)]);
+        },
+        // Invitations of single people: here nobody gets any, so there are none to take back.
+        (true, "revoke") => {
+            change::admin(turn, group, actor)?;
+            let (named, _) = named(turn, group.network, request)?;
+            let errors = vec![Some(404); named.len()];
+            return Ok(vec![answered("revoke", named, errors)]);
+        },
+        // The client has seen the group.
+        (true, "ack") => {},
         (true, "not_ephemeral") => change::ephemeral(turn, group, actor, 0)?,
         (true, "ephemeral") => {
             let seconds = request.text("expiration").and_then(|seconds| seconds.parse().ok());
@@ -216,7 +238,7 @@ fn of_group(
     Ok(Vec::new())
 }
 
-/// Answers for each participant that was named, in the address by which it was named.
+/// Adds, removes, promotes or demotes.
 fn participants(
     turn: &mut Turn<'_>,
     actor: &Phone,
@@ -225,8 +247,30 @@ fn participants(
     request: &Node,
 ) -> Result<Vec<Node>, Failure> {
     let (named, _) = named(turn, group.network, request)?;
-    let known: Vec<Phone> = named.iter().filter_map(|(_, phone)| phone.clone()).collect();
-    let mut errors = change::participants(turn, group, actor, action, &known)?.into_iter();
+    let errors = change::participants(turn, group, actor, action, &known(&named))?;
+    Ok(vec![answered(action.tag(), named, errors)])
+}
+
+/// Lets in those who asked, or does not.
+fn decide(turn: &mut Turn<'_>, actor: &Phone, group: &Group, request: &Node) -> Result<Vec<Node>, Failure> {
+    let mut answers = Vec::new();
+    for (tag, approve) in [("approve", true), ("reject", false)] {
+        let Some(chosen) = request.child(tag) else { continue };
+        let (named, _) = named(turn, group.network, chosen)?;
+        let errors = requests::decide(turn, group, actor, &known(&named), approve)?;
+        answers.push(answered(tag, named, errors));
+    }
+    Ok(vec![NodeBuilder::new("membership_requests_action").children(answers).build()])
+}
+
+fn known(named: &[Named]) -> Vec<Phone> {
+    named.iter().filter_map(|(_, phone)| phone.clone()).collect()
+}
+
+/// Answers for each participant that was named, in the address by which it was named. `errors` has one place for each
+/// of the phones that are known.
+fn answered(tag: &'static str, named: Vec<Named>, errors: Vec<Option<u16>>) -> Node {
+    let mut errors = errors.into_iter();
     let answers = named.into_iter().map(|(jid, phone)| {
         let answer = NodeBuilder::new("participant").attr("jid", jid);
         let error = match phone {
@@ -238,5 +282,5 @@ fn participants(
             None => answer.build(),
         }
     });
-    Ok(vec![NodeBuilder::new(action.tag()).children(answers.collect::<Vec<_>>()).build()])
+    NodeBuilder::new(tag).children(answers.collect::<Vec<_>>()).build()
 }

@@ -150,6 +150,7 @@ fn resend(
 }
 
 fn pass_on(turn: &mut Turn<'_>, owner: &Phone, target: Address, stanza: Node) -> Result<(), Failure> {
+    let stanza = faults::corrupted(turn, owner.id, stanza)?;
     if target.device == 0 {
         return incoming::to_phone(turn, owner, &stanza);
     }

@@ -64,7 +64,9 @@ pub(crate) fn handle(
         ("privacy", "tokens") => tokens::handle(turn, from, &id, child)?,
         ("privacy", _) => people::privacy(turn, from, &id, node)?,
         ("w:g2", _) => groups::handle(turn, from, &id, node)?,
-        ("w:mex" | "newsletter", _) => iq_error(&id, 404, "item-not-found"),
+        ("w:biz", _) => people::business(turn, from, &id, node)?,
+        // Newsletters, communities and what else clients ask of the GraphQL endpoint: not simulated.
+        ("w:mex" | "newsletter", _) => iq_error(&id, 501, "feature-not-implemented"),
         // Settings and pings: an empty result is the right answer to most.
         _ => iq_result(&id, Vec::new()),
     };

@@ -67,6 +67,7 @@ fn user(turn: &mut Turn<'_>, asking: &Phone, jid: &Jid, protocols: &[String]) ->
             "devices" => answers.push(device_list(turn, &phone)?),
             "lid" => answers.push(NodeBuilder::new("lid").attr("val", phone.jid(Form::Lid)).build()),
             "contact" => answers.push(NodeBuilder::new("contact").attr("type", "in").build()),
+            "business" => answers.extend(people::business_mark(turn, phone.id)?),
             "status" => answers.push(people::about(turn, &phone, asking.id)?),
             "picture" => {
                 if let Some(id) = people::picture_id(turn, &phone, asking.id)? {

@@ -21,7 +21,7 @@ pub(crate) fn set(turn: &mut Turn<'_>, phone: &Phone, text: &str) -> Result<(), 
         "UPDATE phone SET about = nullif(?, ''), about_at = ? WHERE id = ?",
         (text, turn.now, phone.id),
     )?;
-    let change = NodeBuilder::new("set").string_content(text).build();
+    let change = stanza::words(NodeBuilder::new("set"), text);
     tell(turn, phone, "status", Some(change))
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn query(turn: &Turn<'_>, phone: &Phone, asking: i64) -> Result<Node,
         return Ok(node.attr("code", "401").build());
     }
     Ok(match text(turn, phone.id)? {
-        Some((text, at)) => node.attr("t", stanza::seconds(at)).string_content(text.as_str()).build(),
+        Some((text, at)) => stanza::words(node.attr("t", stanza::seconds(at)), &text),
         None => node.build(),
     })
 }

@@ -1,12 +1,16 @@
 //! Namespace `blocklist`. What a blocked person writes is taken and never delivered, as WhatsApp does it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
+use super::tell_own;
 use crate::error::Failure;
 use crate::limits;
 use crate::live::Address;
-use crate::phones::{self, Form};
+use crate::phones::{self, Form, Phone};
 use crate::stanza::{self, Read, iq_error, iq_result};
 use crate::store::Query;
 use crate::turn::Turn;
@@ -21,9 +25,11 @@ pub(crate) fn handle(turn: &mut Turn<'_>, from: Address, id: &str, node: &Node) 
             None => None,
         };
         let Some((other, form)) = other else { return Ok(iq_error(id, 404, "item-not-found")) };
+        let before = digest(&list(turn, &own)?)?;
+        let block = item.text("action").as_deref() == Some("block");
         let sql = "DELETE FROM block WHERE phone = ? AND blocked = ?";
         turn.db.run(sql, (own.id, other.id))?;
-        if item.text("action").as_deref() == Some("block") {
+        if block {
             let count = turn.db.number("SELECT count(*) FROM block WHERE phone = ?", [own.id])?;
             if count >= limits::BLOCKED {
                 return Ok(iq_error(id, 406, "not-acceptable"));
@@ -33,7 +39,21 @@ pub(crate) fn handle(turn: &mut Turn<'_>, from: Address, id: &str, node: &Node) 
                 (own.id, other.id, form == Form::Lid, turn.now),
             )?;
         }
+        let item = NodeBuilder::new("item")
+            .attr("jid", other.jid(form))
+            .attr("action", if block { "block" } else { "unblock" })
+            .build();
+        // The digests tell a device whether it knows the list that was changed.
+        let change = NodeBuilder::new("blocklist")
+            .attr("dhash", digest(&list(turn, &own)?)?)
+            .attr("prev_dhash", before)
+            .children([item]);
+        tell_own(turn, &own, from.device, change.build())?;
     }
+    Ok(iq_result(id, vec![list(turn, &own)?]))
+}
+
+fn list(turn: &Turn<'_>, own: &Phone) -> Result<Node, Failure> {
     let rows = turn.db.all(
         "SELECT blocked, by_lid, at FROM block WHERE phone = ? ORDER BY at, blocked",
         [own.id],
@@ -45,7 +65,12 @@ pub(crate) fn handle(turn: &mut Turn<'_>, from: Address, id: &str, node: &Node) 
         let jid = phone.jid(if by_lid { Form::Lid } else { Form::Pn });
         items.push(NodeBuilder::new("item").attr("jid", jid).attr("t", stanza::seconds(at)).build());
     }
-    Ok(iq_result(id, vec![NodeBuilder::new("list").children(items).build()]))
+    Ok(NodeBuilder::new("list").children(items).build())
+}
+
+/// Opaque to clients.
+fn digest(list: &Node) -> Result<String, Failure> {
+    Ok(STANDARD.encode(Sha256::digest(stanza::encode(list)?)))
 }
 
 /// Whether the phone's owner blocks the other one.

@@ -2,12 +2,13 @@
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
-use axum::routing::{delete, get, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::ProfileChange;
+use super::{BusinessProfile, ProfileChange};
+use crate::chat_change::ChatChange;
 use crate::control::{Answer, Body, phone};
 use crate::engine::Engine;
 use crate::network::Page;
@@ -16,6 +17,10 @@ pub(crate) fn routes() -> Router<Engine> {
     Router::new()
         .route("/internal/networks/{account}/phones/{number}/profile", get(show).put(change))
         .route("/internal/networks/{account}/phones/{number}/history", put(history))
+        .route("/internal/networks/{account}/phones/{number}/business", put(set_business))
+        .route("/internal/networks/{account}/phones/{number}/chat-changes", post(change_chat))
+        .route("/internal/networks/{account}/phones/{number}/number", put(change_number))
+        .route("/internal/networks/{account}/phones/{number}/register-again", post(register_again))
         .route("/internal/networks/{account}/phones/{number}/companions", get(companions))
         .route("/internal/networks/{account}/phones/{number}/companions/{device}", delete(unlink))
 }
@@ -64,4 +69,59 @@ async fn change(
     Body(change): Body<ProfileChange>,
 ) -> Answer<impl IntoResponse> {
     Ok(Json(phone(engine, account, &number)?.change_profile(change).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BusinessIn {
+    /// Null makes the account a person's again.
+    profile: Option<BusinessProfile>,
+}
+
+async fn set_business(
+    State(engine): State<Engine>,
+    Path((account, number)): Path<(String, String)>,
+    Body(body): Body<BusinessIn>,
+) -> Answer<impl IntoResponse> {
+    phone(engine, account, &number)?.set_business(body.profile).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChatChangeIn {
+    chat: String,
+    change: ChatChange,
+}
+
+async fn change_chat(
+    State(engine): State<Engine>,
+    Path((account, number)): Path<(String, String)>,
+    Body(body): Body<ChatChangeIn>,
+) -> Answer<impl IntoResponse> {
+    phone(engine, account, &number)?.change_chat(&body.chat, body.change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NumberIn {
+    number: String,
+}
+
+async fn change_number(
+    State(engine): State<Engine>,
+    Path((account, number)): Path<(String, String)>,
+    Body(body): Body<NumberIn>,
+) -> Answer<impl IntoResponse> {
+    phone(engine, account, &number)?.change_number(&body.number).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn register_again(
+    State(engine): State<Engine>,
+    Path((account, number)): Path<(String, String)>,
+) -> Answer<impl IntoResponse> {
+    phone(engine, account, &number)?.register_again().await?;
+    Ok(StatusCode::NO_CONTENT)
 }

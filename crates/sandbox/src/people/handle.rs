@@ -8,11 +8,10 @@ use super::{about, about_text, picture, picture_id, privacy};
 use crate::clock::rfc3339;
 use crate::devices;
 use crate::error::{Failure, Refusal};
-use crate::limits;
 use crate::live::Address;
 use crate::network::present;
 use crate::phone_handle::PhoneHandle;
-use crate::phones::Phone;
+use crate::phones::{NAME_RULE, Phone, is_name};
 use crate::presence;
 use crate::store::Query;
 use crate::turn::Turn;
@@ -21,7 +20,7 @@ use crate::turn::Turn;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileChange {
-    /// 1 to 100 characters.
+    /// 1 to 100 characters, without `@`.
     pub name: Option<String>,
     /// Up to 139 characters; an empty one is deleted.
     pub about: Option<String>,
@@ -115,12 +114,8 @@ impl PhoneHandle {
         let decode = |text: &String| base64::engine::general_purpose::STANDARD.decode(text);
         let bytes = change.picture.as_ref().map(|picture| picture.as_ref().map(decode).transpose());
         let bytes = bytes.transpose().map_err(|_| Refusal::field("/picture", "not base64"))?;
-        if change
-            .name
-            .as_ref()
-            .is_some_and(|name| name.is_empty() || name.chars().count() > limits::NAME_CHARS)
-        {
-            return Err(Refusal::field("/name", "a name has 1 to 100 characters"));
+        if change.name.as_ref().is_some_and(|name| !is_name(name)) {
+            return Err(Refusal::field("/name", NAME_RULE));
         }
         self.call(move |turn, mut phone| {
             if let Some(name) = change.name {
@@ -137,7 +132,7 @@ impl PhoneHandle {
                 })?;
             }
             if let Some(settings) = &change.privacy {
-                privacy::change(turn, phone.id, settings)?;
+                privacy::change(turn, &phone, settings)?;
             }
             if let Some(present) = change.present {
                 presence::set(turn, &phone, present)?;

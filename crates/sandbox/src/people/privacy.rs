@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
+use super::tell_own;
 use crate::error::{Failure, Refusal};
 use crate::live::Address;
+use crate::phones::{self, Phone};
 use crate::stanza::{Read, iq_error, iq_result};
 use crate::store::Query;
 use crate::turn::Turn;
@@ -26,7 +28,7 @@ const DEFAULTS: [(&str, &str); 8] = [
 const VALUES: [&str; 6] = ["all", "contacts", "contact_blacklist", "none", "match_last_seen", "known"];
 
 /// Shows the settings, or changes one.
-pub(crate) fn handle(turn: &Turn<'_>, from: Address, id: &str, node: &Node) -> Result<Node, Failure> {
+pub(crate) fn handle(turn: &mut Turn<'_>, from: Address, id: &str, node: &Node) -> Result<Node, Failure> {
     if node.text("type").as_deref() == Some("set") {
         let category = node.child("privacy").and_then(|privacy| privacy.child("category"));
         let name = category.and_then(|category| category.text("name"));
@@ -36,10 +38,9 @@ pub(crate) fn handle(turn: &Turn<'_>, from: Address, id: &str, node: &Node) -> R
         let (Some((name, _)), Some(value)) = (known, value) else {
             return Ok(iq_error(id, 400, "bad-request"));
         };
-        turn.db.run(
-            "INSERT INTO privacy (phone, category, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            (from.phone, name, value),
-        )?;
+        if let Some(own) = phones::by_id(turn, from.phone)? {
+            set(turn, &own, from.device, name, value)?;
+        }
     }
     let mut categories = Vec::with_capacity(DEFAULTS.len());
     for (name, _) in DEFAULTS {
@@ -47,6 +48,22 @@ pub(crate) fn handle(turn: &Turn<'_>, from: Address, id: &str, node: &Node) -> R
         categories.push(NodeBuilder::new("category").attr("name", name).attr("value", value).build());
     }
     Ok(iq_result(id, vec![NodeBuilder::new("privacy").children(categories).build()]))
+}
+
+/// Changes a setting on one device; the others of the account are told.
+fn set(
+    turn: &mut Turn<'_>,
+    own: &Phone,
+    device: u16,
+    name: &'static str,
+    value: &'static str,
+) -> Result<(), Failure> {
+    turn.db.run(
+        "INSERT INTO privacy (phone, category, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        (own.id, name, value),
+    )?;
+    let category = NodeBuilder::new("category").attr("name", name).attr("value", value).build();
+    tell_own(turn, own, device, NodeBuilder::new("privacy").children([category]).build())
 }
 
 fn setting(turn: &Turn<'_>, phone: i64, name: &str) -> Result<String, Failure> {
@@ -84,22 +101,20 @@ pub(crate) fn settings(turn: &Turn<'_>, phone: i64) -> Result<BTreeMap<String, S
 
 /// Changes those that are named.
 pub(crate) fn change(
-    turn: &Turn<'_>,
-    phone: i64,
+    turn: &mut Turn<'_>,
+    phone: &Phone,
     settings: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
     for (name, value) in settings {
         let category = NAMES.iter().find(|(known, _)| known == name).map(|(_, category)| *category);
-        let value = VALUES.iter().find(|known| *known == value);
+        let value = VALUES.iter().find(|known| *known == value).copied();
         let (Some(category), Some(value)) = (category, value) else {
             let names = NAMES.map(|(name, _)| name).join(", ");
             let detail = format!("{names}, each one of {}", VALUES.join(", "));
             return Err(Refusal::field("/privacy", detail).into());
         };
-        turn.db.run(
-            "INSERT INTO privacy (phone, category, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            (phone, category, value),
-        )?;
+        // The phone itself.
+        set(turn, phone, 0, category, value)?;
     }
     Ok(())
 }

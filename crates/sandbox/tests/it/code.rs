@@ -41,6 +41,31 @@ async fn a_client_is_linked_by_the_code_that_it_shows() -> Result<()> {
 }
 
 #[tokio::test]
+async fn after_three_wrong_codes_the_client_is_told_to_show_another_one() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let owner = served.phone(OWNER).await?;
+    let mut client = TestClient::start(&served.ws_url().await?, Arc::new(InMemoryBackend::new())).await?;
+    let code = shown(&mut client).await?;
+    let wrong = format!("{}{}", if code.starts_with('1') { "2" } else { "1" }, &code[1..]);
+    for _ in 0..3 {
+        assert_eq!(owner.enter_code(&wrong).await.unwrap_err().code, "wrong_code");
+    }
+    let by_hand = client
+        .expect("refresh", |event| match event {
+            Event::PairingCodeRefresh(refresh) => Some(refresh.force_manual),
+            _ => None,
+        })
+        .await?;
+    assert!(by_hand);
+    assert_eq!(owner.enter_code(&code).await.unwrap_err().code, "no_code_shown");
+    let options =
+        PairCodeOptions { phone_number: OWNER.trim_start_matches('+').to_owned(), ..Default::default() };
+    let another = client.client().pair_with_code(options).await?;
+    owner.enter_code(&another).await?;
+    client.connected().await
+}
+
+#[tokio::test]
 async fn a_phone_with_four_companions_takes_no_code() -> Result<()> {
     let served = Served::in_memory().await?;
     let owner = served.phone(OWNER).await?;

@@ -1,7 +1,8 @@
-use anyhow::Result;
-use waxwing_sandbox::{Content, FaultRequest};
+use anyhow::{Context as _, Result};
+use waxwing_sandbox::{Content, FaultRequest, NewGroup};
+use whatsapp_rust::{Jid, NodeFilter};
 
-use crate::support::{Served, TestClient, text, until};
+use crate::support::{Served, TestClient, in_time, text, until};
 
 const OWNER: &str = "+15550001111";
 const CONTACT: &str = "+15550002222";
@@ -41,6 +42,51 @@ async fn a_damaged_message_comes_again_with_the_same_id_in_both_directions() -> 
         Ok(ledger.into_iter().find(|entry| entry.whatsapp_id == id && entry.delivered == 2))
     });
     assert_eq!(ledger.await?.accepted, 1);
+    Ok(())
+}
+
+/// A receipt that asks for a message again.
+fn request() -> NodeFilter {
+    NodeFilter::tag("receipt").attr("type", "retry")
+}
+
+#[tokio::test]
+async fn a_damaged_message_of_a_group_comes_again_with_the_same_id_after_one_request() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let (owner, contact) = (served.phone(OWNER).await?, served.phone(CONTACT).await?);
+    let mut client = served.paired(&owner).await?;
+    let new =
+        NewGroup { subject: "Club".to_owned(), participants: vec![OWNER.to_owned()], ..Default::default() };
+    let group = contact.create_group(new).await?.jid;
+    let jid: Jid = group.parse()?;
+    let own = client.client();
+    // The first message brings the sender's key along, the second is the content alone.
+    for text in ["with a key", "without a key"] {
+        served.network().inject(corrupt(OWNER)).await?;
+        let asked = own.wait_for_sent_node(request());
+        let sent = contact.send_text(&group, text).await?;
+        assert_eq!(received(&mut client, text).await?, sent.whatsapp_id);
+        let asked = in_time("the request", asked).await?;
+        let retry = asked.get_optional_child("retry").context("which time it asks")?;
+        assert_eq!(retry.attrs.get("count").map(|count| count.as_str().into_owned()).as_deref(), Some("1"));
+        assert!(served.network().faults().await?.is_empty());
+    }
+    for text in ["with its key", "without its key"] {
+        served.network().inject(corrupt(CONTACT)).await?;
+        let asked = own.wait_for_node(request());
+        let id = own.send_text(jid.clone(), text).await?.message_id;
+        in_time("the request", asked).await?;
+        let entry = until("the message", || async {
+            Ok(contact.inbox().await?.into_iter().find(|entry| entry.whatsapp_id == id))
+        })
+        .await?;
+        assert_eq!((entry.text.as_deref(), entry.copies), (Some(text), 1));
+        assert!(served.network().faults().await?.is_empty());
+    }
+    let ledger = served.network().ledger().await?;
+    assert_eq!(ledger.len(), 4);
+    assert!(ledger.iter().all(|entry| entry.accepted == 1 && entry.copies == 1), "{ledger:?}");
+    assert_eq!(served.network().fault_counts().await?.get("corrupt"), Some(&4));
     Ok(())
 }
 

@@ -314,3 +314,48 @@ async fn groups_files_profiles_and_faults_are_reached_over_http() -> Result<()> 
     assert_eq!(ask(http::Method::DELETE, one, None).await?.status, 404);
     Ok(())
 }
+
+#[tokio::test]
+async fn join_requests_chats_and_accounts_are_reached_over_http() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let client = client(&served, KEY)?;
+    let ask = |method: http::Method, path: &str, body: Option<Value>| {
+        let (client, path) = (client.clone(), path.to_owned());
+        async move { call(&client, method, &path, body).await }
+    };
+    for number in ["+15550001111", "+15550002222"] {
+        ask(http::Method::POST, "/phones", Some(json!({ "number": number }))).await?;
+    }
+    let made =
+        ask(http::Method::POST, "/phones/15550001111/groups", Some(json!({ "subject": "Club" }))).await?;
+    let group = format!("/phones/15550001111/groups/{}", made.body["jid"].as_str().unwrap_or_default());
+    let changed = ask(http::Method::PATCH, &group, Some(json!({ "approval": true }))).await?;
+    assert_eq!((changed.status, changed.body["approval"].as_bool()), (200, Some(true)));
+    let code = ask(http::Method::GET, &format!("{group}/invite"), None).await?.body["code"].clone();
+    let join = json!({ "code": code });
+    assert_eq!(ask(http::Method::POST, "/phones/15550002222/groups/join", Some(join)).await?.status, 202);
+    let requests = format!("{group}/join-requests");
+    let waiting = ask(http::Method::GET, &requests, None).await?.body;
+    assert_eq!(waiting["data"][0]["number"], "+15550002222");
+    let answer = json!({ "approve": true, "participants": ["+15550002222"] });
+    let answered = ask(http::Method::POST, &requests, Some(answer)).await?.body;
+    assert_eq!(answered["data"][0], json!({ "number": "+15550002222", "error": null }));
+
+    let mute = json!({ "chat": "+15550002222", "change": { "type": "mute", "on": true } });
+    let changes = "/phones/15550001111/chat-changes";
+    assert_eq!(ask(http::Method::POST, changes, Some(mute)).await?.status, 204);
+    let star = json!({ "chat": "+15550002222", "change": { "type": "star", "message": "x", "on": true } });
+    let wrong = ask(http::Method::POST, changes, Some(star)).await?;
+    assert_eq!((wrong.status, wrong.body["pointer"].as_str()), (404, Some("/message")));
+    let business = json!({ "profile": { "description": "We mend boats" } });
+    let set = ask(http::Method::PUT, "/phones/15550001111/business", Some(business)).await?;
+    assert_eq!(set.status, 204);
+    assert_eq!(ask(http::Method::POST, "/phones/15550001111/register-again", None).await?.status, 204);
+    let moved = json!({ "number": "+15550009999" });
+    assert_eq!(ask(http::Method::PUT, "/phones/15550001111/number", Some(moved.clone())).await?.status, 204);
+    let wrong = ask(http::Method::PUT, "/phones/15550002222/number", Some(moved)).await?;
+    assert_eq!((wrong.status, wrong.body["code"].as_str()), (409, Some("number_taken")));
+    assert_eq!(ask(http::Method::GET, "/phones/15550001111/inbox", None).await?.status, 404);
+    assert_eq!(ask(http::Method::GET, "/phones/15550009999/inbox", None).await?.status, 200);
+    Ok(())
+}

@@ -204,7 +204,7 @@ async fn subject_description_and_settings_are_set_told_and_kept() -> Result<()> 
 
     let change = GroupChange {
         subject: Some("Choir".to_owned()),
-        description: Some("We sing".to_owned()),
+        description: Some("We sing: us@example.org".to_owned()),
         announcement: Some(true),
         locked: Some(true),
         ..Default::default()
@@ -220,7 +220,7 @@ async fn subject_description_and_settings_are_set_told_and_kept() -> Result<()> 
         _ => None,
     })
     .await?;
-    assert_eq!((subject.as_str(), description.as_deref()), ("Choir", Some("We sing")));
+    assert_eq!((subject.as_str(), description.as_deref()), ("Choir", Some("We sing: us@example.org")));
     update(&mut client, "lock", |action| matches!(action, Action::Locked { .. }).then_some(())).await?;
     update(&mut client, "announcement", |action| matches!(action, Action::Announce).then_some(())).await?;
 
@@ -238,7 +238,10 @@ async fn subject_description_and_settings_are_set_told_and_kept() -> Result<()> 
     let mut client = TestClient::start(&served.ws_url().await?, backend).await?;
     client.connected().await?;
     let metadata = client.client().groups().get_metadata(&jid).await?;
-    assert_eq!((metadata.subject.as_str(), metadata.description.as_deref()), ("Choir", Some("We sing")));
+    assert_eq!(
+        (metadata.subject.as_str(), metadata.description.as_deref()),
+        ("Choir", Some("We sing: us@example.org"))
+    );
     assert!(metadata.is_locked && !metadata.is_announcement);
     let participating = client.client().groups().get_participating().await?;
     assert!(participating.contains_key(&jid));
@@ -314,6 +317,7 @@ async fn what_is_wrong_with_a_group_is_said_with_its_field() -> Result<()> {
     for (group, code, pointer) in [
         (new("", OWNER), "validation_failed", "/subject"),
         (new(&"x".repeat(101), OWNER), "validation_failed", "/subject"),
+        (new("us@example.org", OWNER), "validation_failed", "/subject"),
         (new("Club", "12"), "validation_failed", "/participants"),
         (new("Club", CONTACT), "phone_not_found", "/participants"),
         (

@@ -1,11 +1,14 @@
 //! The sandbox against the real, unmodified client library, over real sockets.
 
+mod accounts;
 mod app_state;
 mod code;
 mod content;
 mod control;
+mod determinism;
 mod durability;
 mod faults;
+mod group_requests;
 mod groups;
 mod history;
 mod media;
@@ -13,4 +16,5 @@ mod messages;
 mod pairing;
 mod people;
 mod presence;
+mod refused;
 mod support;

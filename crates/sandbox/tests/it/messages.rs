@@ -1,4 +1,5 @@
 use anyhow::Result;
+use wacore::iq::prekeys::DigestKeyBundleSpec;
 use wacore::types::events::Event;
 use waxwing_sandbox::{BehaviourChange, Reply};
 
@@ -128,6 +129,22 @@ async fn a_one_time_key_is_used_up_when_somebody_new_writes() -> Result<()> {
     contact.send_text(OWNER, "second").await?;
     client.texts(2).await?;
     assert_eq!(owner.pre_keys_left(1).await?, before - 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_signed_key_that_was_rotated_is_used_from_then_on() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let (owner, contact) = (served.phone(OWNER).await?, served.phone(CONTACT).await?);
+    let mut client = served.paired(&owner).await?;
+    let own = client.client();
+    let before = own.execute(DigestKeyBundleSpec::new()).await?;
+    own.rotate_signed_pre_key().await?;
+    let after = own.execute(DigestKeyBundleSpec::new()).await?;
+    assert_ne!((before.skey_id, before.skey_pubkey), (after.skey_id, after.skey_pubkey));
+    // Whoever begins now begins with what the network holds.
+    contact.send_text(OWNER, "to the new key").await?;
+    assert_eq!(client.texts(1).await?, ["to the new key"]);
     Ok(())
 }
 

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use anyhow::Result;
 use wacore::store::in_memory::InMemoryBackend;
 use wacore::types::events::Event;
+use waxwing_sandbox::{ManualClock, Options, Sandbox};
 
-use crate::support::{Served, TestClient, until};
+use crate::support::{START_MS, Served, TestClient, until};
 
 #[tokio::test]
 async fn a_scanned_client_connects_and_uploads_its_keys() -> Result<()> {
@@ -70,4 +71,27 @@ async fn a_paired_client_comes_back_and_a_second_login_replaces_the_first() -> R
     let mut second = TestClient::start(&url, backend).await?;
     second.connected().await?;
     again.expect("replacement", |event| matches!(event, Event::StreamReplaced(_)).then_some(())).await
+}
+
+#[tokio::test]
+async fn a_client_that_knows_another_key_of_the_server_falls_back() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let served = Served::in_folder(folder.path()).await?;
+    let phone = served.phone("+15550001111").await?;
+    let backend = served.paired(&phone).await?.stop().await;
+    let known = served.network().info().await?.root_key;
+    served.kill();
+    let db = until("the file to be free", || async {
+        let db = rusqlite::Connection::open(folder.path().join("sandbox.db")).ok();
+        Ok(db.filter(|db| db.execute("DELETE FROM meta", []).is_ok()))
+    })
+    .await?;
+    drop(db);
+
+    let clock = ManualClock::at(START_MS);
+    let options = Options::new(clock.clock(), Arc::new(|| [77; 32]));
+    let served = Served::serve(Sandbox::open(folder.path(), options)?, clock).await?;
+    assert_ne!(served.network().info().await?.root_key, known);
+    let mut client = TestClient::start(&served.ws_url().await?, backend).await?;
+    client.connected().await
 }

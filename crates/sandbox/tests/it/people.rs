@@ -1,10 +1,12 @@
 use anyhow::{Context as _, Result};
 use wacore::iq::privacy::{PrivacyCategory, PrivacyValue};
+use wacore::store::traits::ProtocolStore as _;
 use wacore::types::events::Event;
+use wacore_binary::NodeRef;
 use waxwing_sandbox::ProfileChange;
-use whatsapp_rust::Jid;
+use whatsapp_rust::{Jid, NodeFilter};
 
-use crate::support::{Served, plain_http, text, until};
+use crate::support::{Served, TestClient, in_time, plain_http, text, until};
 
 const OWNER: &str = "+15550001111";
 const CONTACT: &str = "+15550002222";
@@ -59,9 +61,12 @@ async fn what_people_say_about_themselves_is_shown_unless_they_hide_it() -> Resu
     let (client, other) = (served.paired(&owner).await?, served.paired(&contact).await?);
     other.client().profile().set_status_text("at sea").await?;
     assert_eq!(contact.profile().await?.about.as_deref(), Some("at sea"));
+    // Words that look like an address stay words.
+    let change = ProfileChange { about: Some("at sea, me@example.org".to_owned()), ..Default::default() };
+    contact.change_profile(change).await?;
     let shown = client.client().contacts().get_user_info(&[contact_jid()]).await?;
     let status = shown.values().find_map(|info| info.status.clone());
-    assert_eq!(status.as_deref(), Some("at sea"));
+    assert_eq!(status.as_deref(), Some("at sea, me@example.org"));
 
     let privacy = other.client();
     privacy.set_privacy_setting(PrivacyCategory::Status, PrivacyValue::None).await?;
@@ -70,7 +75,7 @@ async fn what_people_say_about_themselves_is_shown_unless_they_hide_it() -> Resu
     let set = settings.settings.iter().find(|setting| setting.category == PrivacyCategory::Status);
     assert_eq!(set.map(|setting| setting.value.clone()), Some(PrivacyValue::None));
     let shown = client.client().contacts().get_user_info(&[contact_jid()]).await?;
-    assert!(shown.values().all(|info| info.status.as_deref() != Some("at sea")), "{shown:?}");
+    assert!(shown.values().all(|info| info.status.as_deref() != Some("at sea, me@example.org")), "{shown:?}");
     Ok(())
 }
 
@@ -92,6 +97,68 @@ async fn what_a_blocked_person_writes_is_not_delivered() -> Result<()> {
     let ledger = served.network().ledger().await?;
     assert_eq!((ledger[1].accepted, ledger[1].delivered, ledger[1].copies), (1, 0, 0));
     Ok(())
+}
+
+#[tokio::test]
+async fn the_own_devices_learn_whom_one_of_them_blocks_and_what_it_hides() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let (owner, contact) = (served.phone(OWNER).await?, served.phone(CONTACT).await?);
+    let (mut first, second) = (served.paired(&owner).await?, served.paired(&owner).await?);
+    contact.send_text(OWNER, "hello").await?;
+    first.texts(1).await?;
+    let (first, second) = (first.client(), second.client());
+    let news = || second.wait_for_node(NodeFilter::tag("notification").attr("type", "account_sync"));
+    let mut known: Option<String> = None;
+    for action in ["block", "unblock"] {
+        let told = news();
+        match action {
+            "block" => first.blocking().block(&contact_jid()).await?,
+            _ => first.blocking().unblock(&contact_jid()).await?,
+        }
+        let told = in_time("news of the list", told).await?;
+        let list = told.get().get_optional_child("blocklist").context("the list")?;
+        let item = list.get_optional_child("item").context("a person")?;
+        let read =
+            |node: &NodeRef<'_>, key: &str| node.get_attr(key).map(|value| value.as_str().into_owned());
+        assert_eq!(read(item, "action").as_deref(), Some(action));
+        // Each change is told apart by the list before it and the list after it.
+        assert!(known.is_none() || read(list, "prev_dhash") == known);
+        assert_ne!(read(list, "dhash"), read(list, "prev_dhash"));
+        known = read(list, "dhash");
+    }
+    let told = news();
+    first.set_privacy_setting(PrivacyCategory::Last, PrivacyValue::None).await?;
+    let told = in_time("news of a setting", told).await?;
+    let category = told.get().get_optional_child_by_tag(&["privacy", "category"]).context("a setting")?;
+    assert!(category.get_attr("name").is_some_and(|name| name == "last"));
+    assert!(category.get_attr("value").is_some_and(|value| value == "none"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_written_to_gets_a_privacy_token() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let (owner, contact) = (served.phone(OWNER).await?, served.phone(CONTACT).await?);
+    let (client, other) = (served.paired(&owner).await?, served.paired(&contact).await?);
+    client.send(CONTACT, "hello").await?;
+    let (owner, _) = served.network().create_phone(OWNER, None).await?;
+    let user = owner.lid.trim_end_matches("@lid").to_owned();
+    until("the token", || async {
+        let token = other.backend.get_tc_token(&user).await?;
+        Ok(token.filter(|token| !token.token.is_empty()).map(drop))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_client_that_logs_out_is_unlinked() -> Result<()> {
+    let served = Served::in_memory().await?;
+    let owner = served.phone(OWNER).await?;
+    let client = served.paired(&owner).await?;
+    client.client().logout().await;
+    until("the end of the link", || async { Ok(owner.companions().await?.is_empty().then_some(())) }).await?;
+    let mut again = TestClient::start(&served.ws_url().await?, client.stop().await).await?;
+    again.expect("logout", |event| matches!(event, Event::LoggedOut(_)).then_some(())).await
 }
 
 #[tokio::test]

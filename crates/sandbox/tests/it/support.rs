@@ -50,7 +50,7 @@ impl Served {
         Self::serve(Sandbox::open(folder, seeded_options(&clock))?, clock).await
     }
 
-    async fn serve(sandbox: Sandbox, clock: ManualClock) -> Result<Self> {
+    pub async fn serve(sandbox: Sandbox, clock: ManualClock) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base_url = format!("http://{}", listener.local_addr()?);
         let verifier = Verifier::new(SigningKey::from_bytes(&KEY)?, Arc::new(|| START_MS / 1_000));
@@ -233,6 +233,13 @@ impl TestClient {
         Ok(())
     }
 
+    /// The same into any chat.
+    pub async fn send_in(&self, chat: &Jid, message: wa::Message, id: &str) -> Result<()> {
+        let options = SendOptions::default().with_message_id(id);
+        self.client().send_message_with_options(chat.clone(), message, options).await?;
+        Ok(())
+    }
+
     pub async fn acknowledged(&mut self, id: &str) -> Result<Option<String>> {
         self.expect("acknowledgement", |event| match event {
             Event::ServerAck(ack) if ack.id == id => Some(ack.error.clone()),
@@ -267,6 +274,15 @@ pub fn text(message: &wa::Message) -> Option<String> {
         .conversation
         .clone()
         .or_else(|| message.extended_text_message.as_option().and_then(|text| text.text.clone()))
+}
+
+/// Waits for something that must come: a stanza for which a client was told to look out, say.
+pub async fn in_time<T, E: std::error::Error + Send + Sync + 'static>(
+    what: &str,
+    wait: impl Future<Output = Result<T, E>>,
+) -> Result<T> {
+    let found = tokio::time::timeout(DEADLINE, wait).await;
+    Ok(found.with_context(|| format!("waited in vain for: {what}"))??)
 }
 
 /// Asks again until the answer is right; the sandbox tells nobody about what happens inside of it.

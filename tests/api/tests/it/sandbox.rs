@@ -295,3 +295,58 @@ async fn another_account_has_another_network() -> Result<()> {
         None,
     )
 }
+
+#[tokio::test]
+async fn who_has_to_be_let_in_waits_for_an_admin() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let waxwing = Waxwing::start(folder.path()).await?;
+    let client = waxwing.client()?;
+    people(&client).await?;
+    let made = client
+        .post("/sandbox/groups", json!({ "by": OWNER, "subject": "Regulars", "participants": [FRIEND] }));
+    let group = made.await?.body["jid"].as_str().context("a group")?.to_owned();
+    let changed =
+        patch(&client, &format!("/sandbox/groups/{group}"), json!({ "by": OWNER, "approval": true })).await?;
+    ensure!(changed.status == 200 && changed.body["approval"] == true, "{changed:?}");
+    let code = client.get(&format!("/sandbox/groups/{group}/invite?member=15550001111")).await?;
+    let join = json!({ "by": STRANGER, "code": code.body["code"] });
+    let waits = client.post("/sandbox/groups/join", join).await?;
+    ensure!(waits.status == 202 && waits.body == json!({}), "{waits:?}");
+    let requests = format!("/sandbox/groups/{group}/join-requests");
+    let listed = client.get(&format!("{requests}?member=15550001111")).await?;
+    ensure!(
+        listed.body["data"][0]["number"] == STRANGER && listed.body["data"][0]["requested_at"].is_string()
+    );
+    let answer = |by: &str, whom: &str| json!({ "by": by, "approve": true, "participants": [whom] });
+    ensure!(client.post(&requests, answer(FRIEND, STRANGER)).await?.status == 403, "no admin");
+    let let_in = client.post(&requests, answer(OWNER, STRANGER)).await?;
+    ensure!(let_in.body["data"] == json!([{ "number": STRANGER, "error": null }]), "{let_in:?}");
+    let again = client.post(&requests, answer(OWNER, STRANGER)).await?;
+    ensure!(again.body["data"][0]["error"] == 404, "{again:?}");
+    let seen = client.get(&format!("/sandbox/groups/{group}?member=15550003333")).await?;
+    ensure!(role(&seen, STRANGER) == Some("member"), "{seen:?}");
+    waxwing.stop().await.map(drop)
+}
+
+#[tokio::test]
+async fn a_phone_calls_and_hangs_up() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let waxwing = Waxwing::start(folder.path()).await?;
+    let client = waxwing.client()?;
+    people(&client).await?;
+    let calls = format!("/sandbox/phones/{FRIEND}/calls");
+    refused(
+        &client.post(&calls, json!({ "to": "+15559999999" })).await?,
+        404,
+        "phone_not_found",
+        Some("/to"),
+    )?;
+    refused(&client.post(&calls, json!({ "to": FRIEND })).await?, 422, "validation_failed", Some("/to"))?;
+    let made = client.post(&calls, json!({ "to": OWNER, "video": true })).await?;
+    ensure!(made.status == 202 && made.body["state"] == "ringing" && made.body["video"] == true, "{made:?}");
+    let call = format!("/api/v1{calls}/{}", made.body["call_id"].as_str().context("an id")?);
+    let ended = client.raw(Method::DELETE, &call, &[], None).await?;
+    ensure!(ended.status == 200 && ended.body["state"] == "ended" && ended.body["to"] == OWNER, "{ended:?}");
+    refused(&client.get(&format!("{calls}/AC00")).await?, 404, "call_not_found", None)?;
+    waxwing.stop().await.map(drop)
+}
