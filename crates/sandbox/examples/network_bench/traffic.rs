@@ -24,11 +24,24 @@ const MEASURED: Duration = Duration::from_secs(20);
 
 /// What came of it.
 pub struct Figures {
-    pub per_s: f64,
-    pub p50: Duration,
-    pub p99: Duration,
+    per_s: f64,
+    p50: Duration,
+    p99: Duration,
     /// Processor time of the network for each message.
-    pub processor_time: Duration,
+    processor_time: Duration,
+}
+
+impl Figures {
+    /// As a row of the table.
+    pub fn print(&self, what: &str, remark: &str) {
+        println!(
+            "| network: messages/s {what} | {:.0} | {remark}: p50 {:.1} ms, p99 {:.1} ms; {} µs of the network's processor time each, the clients on the same cores |",
+            self.per_s,
+            self.p50.as_secs_f64() * 1_000.0,
+            self.p99.as_secs_f64() * 1_000.0,
+            self.processor_time.as_micros(),
+        );
+    }
 }
 
 /// How long each message took that ended while it was measured.
