@@ -17,22 +17,19 @@ const KEEPALIVE: Duration = Duration::from_secs(22);
 const SETTLE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(60);
 
-/// Connects so many devices and prints what they cost. Gives `active` of them for traffic, and the tasks of the others, which
-/// stay.
+/// Connects devices until there are `count` with those that are there already, prints what they cost, and gives their tasks.
 pub async fn measure(
     process: &Process,
     network: &Network,
-    connections: usize,
-    active: usize,
-) -> Result<(Vec<Linked>, JoinSet<Result<()>>)> {
-    let mut devices = vec![link(network, "15550000000").await?];
+    count: usize,
+    others: &[Linked],
+) -> Result<JoinSet<Result<()>>> {
     tokio::time::sleep(SETTLE).await;
-    let alone_kb = process.resident_kb()?;
-    let began = Instant::now();
-    link_all(network, connections, &mut devices).await?;
-    eprintln!("    {connections} devices linked in {:.0} s", began.elapsed().as_secs_f64());
+    let before_kb = process.resident_kb()?;
+    let (began, more) = (Instant::now(), count - others.len());
+    let devices = link_all(network, more).await?;
+    eprintln!("    {more} devices linked in {:.0} s", began.elapsed().as_secs_f64());
 
-    let active = devices.split_off(devices.len() - active);
     let idle = stay(devices);
     tokio::time::sleep(SETTLE).await;
     let before = process.processor_time()?;
@@ -40,11 +37,12 @@ pub async fn measure(
     tokio::time::sleep(IDLE).await;
     let spent = process.processor_time()? - before;
     let all_kb = process.resident_kb()?;
-    let each = all_kb.saturating_sub(alone_kb) as f64 / (connections - 1) as f64;
+    let each = all_kb.saturating_sub(before_kb) as f64 / more as f64;
     println!(
-        "| network: resident memory per idle connection | {each:.1} KB | {connections} devices logged in; {} MB in all, {} MB with one, the page cache of SQLite included (64 MB at most) |",
+        "| network: resident memory per idle connection | {each:.1} KB | {count} devices logged in; {} MB in all, {} MB with the first {}, the page cache of SQLite included (64 MB at most) |",
         all_kb / 1_024,
-        alone_kb / 1_024,
+        before_kb / 1_024,
+        others.len(),
     );
     println!(
         "| network: processor time while idle | {:.1} % of a core | over {} s; {} of the connections ask for a sign of life every {} s |",
@@ -53,11 +51,12 @@ pub async fn measure(
         idle.len(),
         KEEPALIVE.as_secs(),
     );
-    Ok((active, idle))
+    Ok(idle)
 }
 
-async fn link_all(network: &Network, count: usize, devices: &mut Vec<Linked>) -> Result<()> {
-    let (next, mut workers) = (Arc::new(AtomicUsize::new(devices.len())), JoinSet::new());
+/// Links so many devices, each to a phone of its own.
+pub async fn link_all(network: &Network, count: usize) -> Result<Vec<Linked>> {
+    let (next, mut workers) = (Arc::new(AtomicUsize::new(0)), JoinSet::new());
     for _ in 0..CONCURRENCY {
         let (network, next) = (network.clone(), next.clone());
         workers.spawn(async move {
@@ -67,7 +66,7 @@ async fn link_all(network: &Network, count: usize, devices: &mut Vec<Linked>) ->
                 if number >= count {
                     return anyhow::Ok(linked);
                 }
-                if number % 1_000 == 0 {
+                if number > 0 && number % 1_000 == 0 {
                     eprintln!("    {number} of {count} devices");
                 }
                 let device = link(&network, &format!("1555{number:07}")).await;
@@ -75,10 +74,11 @@ async fn link_all(network: &Network, count: usize, devices: &mut Vec<Linked>) ->
             }
         });
     }
+    let mut devices = Vec::with_capacity(count);
     while let Some(worker) = workers.join_next().await {
         devices.extend(worker??);
     }
-    Ok(())
+    Ok(devices)
 }
 
 /// Connections that only say that they are there.

@@ -28,8 +28,9 @@ async fn main() -> Result<()> {
     let count: usize = count.parse()?;
     ensure!(count > ACTIVE, "more than {ACTIVE} connections, please");
     let process = network::Process::start(Path::new(program)).await?;
-    let network = process.network().await?;
-    let (mut active, mut idle) = connections::measure(&process, &network, count, ACTIVE).await?;
+    let (quiet, network) = (process.network("quiet").await?, process.network("traffic").await?);
+    let mut active = connections::link_all(&network, ACTIVE).await?;
+    let mut idle = connections::measure(&process, &quiet, count, &active).await?;
 
     eprintln!("    messages between devices");
     let figures = traffic::between_devices(&process, &mut active, PAIRS).await?;

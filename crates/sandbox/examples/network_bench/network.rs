@@ -50,8 +50,8 @@ impl Process {
         }
     }
 
-    /// The network of one account.
-    pub async fn network(&self) -> Result<Network> {
+    /// The network of an account. Each has up to 10,000 phones.
+    pub async fn network(&self, account: &'static str) -> Result<Network> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let key = fs::read_to_string(self.folder.path().join("internal.key"))?;
         let drawn = AtomicU64::new(0);
@@ -63,7 +63,7 @@ impl Process {
             Arc::new(move || u128::from(drawn.fetch_add(1, Ordering::Relaxed)).to_be_bytes()),
         );
         let address = self.url.trim_start_matches("http://").to_owned();
-        let mut network = Network { control, address, path: String::new() };
+        let mut network = Network { control, account, address, path: String::new() };
         let info = network.call(Method::GET, "", None).await?;
         info["ws_path"].as_str().context("a path")?.clone_into(&mut network.path);
         Ok(network)
@@ -106,6 +106,7 @@ fn unix_seconds() -> i64 {
 #[derive(Clone)]
 pub struct Network {
     control: Client,
+    account: &'static str,
     /// Host and port.
     pub address: String,
     /// Of the WebSocket.
@@ -114,7 +115,7 @@ pub struct Network {
 
 impl Network {
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let path = format!("/internal/networks/bench{path}");
+        let path = format!("/internal/networks/{}{path}", self.account);
         let answer = self.control.call(method, &path, body.as_ref(), &[]).await?;
         ensure!((200..300).contains(&answer.status), "{path}: {} {}", answer.status, answer.body);
         Ok(answer.body)
