@@ -108,7 +108,10 @@ fn scale(sessions: u32, connections: u32, development: bool) -> Result<String> {
 /// The rows that a program prints; how far it is, it says by itself.
 fn shown(what: &str, command: &mut Command) -> Result<String> {
     eprintln!("\n==> {what}");
-    output(command.stderr(Stdio::inherit()))
+    let rows = output(command.stderr(Stdio::inherit()))?;
+    // At once: what comes later may fail.
+    eprint!("{rows}");
+    Ok(rows)
 }
 
 /// Rows of the table, from the program that measures from outside.

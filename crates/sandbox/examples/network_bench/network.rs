@@ -15,6 +15,8 @@ use waxwing_signed_http::{Client, SigningKey};
 
 /// Starting takes milliseconds.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Each is used once, whichever network is asked.
+static NONCES: AtomicU64 = AtomicU64::new(0);
 
 /// The process. Dropping it ends it.
 pub struct Process {
@@ -54,13 +56,12 @@ impl Process {
     pub async fn network(&self, account: &'static str) -> Result<Network> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let key = fs::read_to_string(self.folder.path().join("internal.key"))?;
-        let drawn = AtomicU64::new(0);
         let control = Client::new(
             &self.url,
             SigningKey::from_hex(&key)?,
             reqwest::Client::builder().no_proxy().build()?,
             Arc::new(unix_seconds),
-            Arc::new(move || u128::from(drawn.fetch_add(1, Ordering::Relaxed)).to_be_bytes()),
+            Arc::new(|| u128::from(NONCES.fetch_add(1, Ordering::Relaxed)).to_be_bytes()),
         );
         let address = self.url.trim_start_matches("http://").to_owned();
         let mut network = Network { control, account, address, path: String::new() };
