@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use waxwing_runtime::{LogFormat, start_telemetry};
+use waxwing_runtime::{LogFormat, raise_descriptor_limit, start_telemetry};
 
 /// WhatsApp, programmable: REST API, webhooks and sessions in one process.
 #[derive(Debug, Parser)]
@@ -104,6 +104,7 @@ pub(crate) struct CreateAccountArgs {
 pub(crate) fn run() -> ExitCode {
     let Cli { log_json, command } = Cli::parse();
     start_telemetry(if log_json { LogFormat::Json } else { LogFormat::Text });
+    raise_descriptor_limit();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

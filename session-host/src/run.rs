@@ -16,8 +16,6 @@ use crate::{address, routes};
 
 /// The alarm waits for several times this.
 const METRICS_INTERVAL: Duration = Duration::from_secs(30);
-/// A look is two reads for each session, which would be most of what an idle one costs.
-const LOOK: Duration = Duration::from_secs(30);
 /// Commits of one chat come by different shards of the journal's stream, which different functions read.
 const SETTLE: Duration = Duration::from_millis(300);
 const LISTEN: &str = "0.0.0.0:8090";
@@ -54,7 +52,7 @@ pub(crate) async fn run() -> Result<()> {
         host_name: name(&*entropy),
         membership: Some(Membership { address: address.clone(), peers: deployment.gateway.clone() }),
     };
-    let settings = HostSettings { look: LOOK, settle: SETTLE, ..HostSettings::default() };
+    let settings = HostSettings { settle: SETTLE, ..HostSettings::default() };
     let host = Host::start(ports, settings);
     let router = routes::router(
         host.clone(),

@@ -4,15 +4,19 @@ use std::{
     fs::{self, File},
     io::Write,
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
+    emulators::Emulators,
     package,
     shell::{cargo, output, root, step, target_dir},
 };
+
+/// Hand-overs of a session from one host to the other.
+const HAND_OVERS: &str = "100";
 
 /// What `bench` is told.
 #[derive(Debug, clap::Args)]
@@ -20,9 +24,15 @@ pub(crate) struct BenchArgs {
     /// One part; all when absent.
     #[arg(value_enum)]
     part: Option<Part>,
-    /// Sessions whose memory is measured.
-    #[arg(long, default_value_t = 200)]
-    sessions: u32,
+    /// Sessions whose memory is measured: 200 unless given, and 1,000 with `sessions`.
+    #[arg(long)]
+    sessions: Option<u32>,
+    /// Idle connections of the network.
+    #[arg(long, default_value_t = 10_000)]
+    connections: u32,
+    /// Measure the development build, which is compiled sooner; only `sessions` can. The figures say so.
+    #[arg(long)]
+    development: bool,
     /// Only print; do not append to docs/reference/benchmarks.md.
     #[arg(long)]
     print: bool,
@@ -34,11 +44,15 @@ enum Part {
     Journal,
     /// waxwing as a process: accepting, the way to the webhook, memory of sessions.
     Process,
+    /// Scale, in some minutes: a thousand sessions in one process, hand-overs between hosts, the network's connections and messages.
+    Sessions,
     /// The functions of the serverless shape, as they are packaged: size and cold start.
     Functions,
 }
 
-pub(crate) fn run(BenchArgs { part, sessions, print }: BenchArgs) -> Result<()> {
+pub(crate) fn run(arguments: BenchArgs) -> Result<()> {
+    let BenchArgs { part, sessions, connections, development, print } = arguments;
+    ensure!(!development || part == Some(Part::Sessions), "--development is for `sessions` only");
     let wanted = |one| part.is_none_or(|part| part == one);
     let mut report = String::new();
     if wanted(Part::Journal) {
@@ -52,7 +66,10 @@ pub(crate) fn run(BenchArgs { part, sessions, print }: BenchArgs) -> Result<()> 
             "build waxwing for release",
             &mut cargo(&["build", "--release", "--package", "waxwing-server"]),
         )?;
-        report += &measure(&["process", &sessions.to_string()])?;
+        report += &measure(&["process", &sessions.unwrap_or(200).to_string()])?;
+    }
+    if wanted(Part::Sessions) {
+        report += &scale(sessions.unwrap_or(1_000), connections, development)?;
     }
     if wanted(Part::Functions) {
         let folder = package::build(None)?;
@@ -61,15 +78,46 @@ pub(crate) fn run(BenchArgs { part, sessions, print }: BenchArgs) -> Result<()> 
     println!("{report}");
     match print {
         true => Ok(()),
-        false => append(&root().join("docs/reference/benchmarks.md"), &report),
+        false => append(&root().join("docs/reference/benchmarks.md"), development, &report),
     }
+}
+
+/// Many of everything. The programs are built all together, in either profile.
+fn scale(sessions: u32, connections: u32, development: bool) -> Result<String> {
+    let profile = if development { "debug" } else { "release" };
+    let mut build = cargo(&["build", "--workspace", "--bins", "--tests", "--examples"]);
+    if !development {
+        build.arg("--release");
+    }
+    step("build the programs and the benches", &mut build)?;
+    let (folder, emulators) = (target_dir().join(profile), Emulators::install()?);
+    let mut report = String::new();
+    for what in [["sessions", &sessions.to_string()], ["hand-over", HAND_OVERS]] {
+        let mut bench = Command::new(folder.join("waxwing-tests-bench"));
+        emulators.tell(bench.args(what));
+        report += &shown(&what.join(" "), &mut bench)?;
+    }
+    // The bench has as many sockets open as the network, and is no program that raises its limit.
+    let mut network = Command::new("sh");
+    network.args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""]);
+    network.arg(folder.join("examples/network_bench")).arg(folder.join("waxwing"));
+    report += &shown("network", network.arg(connections.to_string()))?;
+    Ok(report)
+}
+
+/// The rows that a program prints; how far it is, it says by itself.
+fn shown(what: &str, command: &mut Command) -> Result<String> {
+    eprintln!("\n==> {what}");
+    let rows = output(command.stderr(Stdio::inherit()))?;
+    // At once: what comes later may fail.
+    eprint!("{rows}");
+    Ok(rows)
 }
 
 /// Rows of the table, from the program that measures from outside.
 fn measure(what: &[&str]) -> Result<String> {
     step("build the benches", &mut cargo(&["build", "--release", "--package", "waxwing-tests-bench"]))?;
-    eprintln!("\n==> {}", what.join(" "));
-    output(Command::new(target_dir().join("release/waxwing-tests-bench")).args(what))
+    shown(&what.join(" "), Command::new(target_dir().join("release/waxwing-tests-bench")).args(what))
 }
 
 /// The journal's figures, one JSON object a line, as rows of the table.
@@ -89,7 +137,7 @@ fn journal_rows(lines: &str) -> Result<String> {
     Ok(rows)
 }
 
-fn append(page: &Path, report: &str) -> Result<()> {
+fn append(page: &Path, development: bool, report: &str) -> Result<()> {
     let date = output(Command::new("date").arg("+%F"))?;
     let commit = output(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(root()))?;
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -98,11 +146,12 @@ fn append(page: &Path, report: &str) -> Result<()> {
         .find_map(|line| line.strip_prefix("model name"))
         .unwrap_or("")
         .trim_start_matches([' ', '\t', ':']);
+    let build = if development { "development" } else { "release" };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut file = File::options().append(true).open(page).with_context(|| format!("{}", page.display()))?;
     writeln!(
         file,
-        "\n## {}, {cores} cores ({model}), release build of {}, one run\n\n| what | figure | remark |\n| --- | --- | --- |\n{}",
+        "\n## {}, {cores} cores ({model}), {build} build of {}, one run\n\n| what | figure | remark |\n| --- | --- | --- |\n{}",
         date.trim(),
         commit.trim(),
         report.trim_end()

@@ -52,7 +52,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("waxwing-tests-api", &[]),
-    ("waxwing-tests-bench", &["waxwing-tests-api"]),
+    ("waxwing-tests-bench", &["waxwing-tests-api", "waxwing-tests-deployed"]),
     ("waxwing-tests-deployed", &["waxwing-tests-api"]),
     ("waxwing-tests-torture", &["waxwing-tests-api", "waxwing-tests-deployed"]),
     ("xtask", &[]),

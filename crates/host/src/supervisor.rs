@@ -89,8 +89,8 @@ const ADOPT_AGAIN: Duration = Duration::from_secs(5);
 /// With [`ANSWER`]: a session that hears nothing is known to be deaf within a minute.
 const SILENCE: Duration = Duration::from_secs(40);
 const ANSWER: Duration = Duration::from_secs(15);
-/// Where looking is cheap.
-const LOOK: Duration = Duration::from_secs(10);
+/// A look is two reads for each session, which would be most of what an idle one costs.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// How a host behaves.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 //! This is the only room that reads the wall clock, the environment and the operating system's randomness.
 
 mod addresses;
+mod descriptors;
 mod internal_http;
 mod metrics;
 mod shutdown;
@@ -12,6 +13,7 @@ mod telemetry;
 mod webhook_post;
 
 pub use addresses::{is_public, proxy_guard};
+pub use descriptors::raise_descriptor_limit;
 pub use internal_http::{ClientMaker, RemoteSandbox, signed_client_maker, unix_seconds};
 pub use metrics::print_metrics;
 pub use shutdown::shutdown_signal;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Row};
 
 use crate::error::OpenError;
@@ -37,6 +38,8 @@ pub(crate) fn open(folder: Option<&Path>) -> Result<Connection, OpenError> {
 fn prepare(db: &Connection) -> Result<(), OpenError> {
     db.busy_timeout(Duration::from_secs(2))?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Otherwise SQLite looks at the value of `LIMIT ?` for its plan, and compiles the statement anew at each use.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Exclusive: a second process must not write beside us, and reads need no shared memory.
     // NORMAL: survives a killed process; a power cut may take the last commits.
     db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; BEGIN IMMEDIATE;")?;

@@ -160,6 +160,11 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts on a folder.
     pub async fn start(folder: &Path) -> Result<Self> {
         let log_path = folder.join("sandbox.log");

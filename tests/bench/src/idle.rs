@@ -4,14 +4,51 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use waxwing_tests_api::{Sandbox, Waxwing, eventually};
+use waxwing_tests_api::{Client, Sandbox, Waxwing, eventually};
 
 use crate::{row, status_kb};
 
 /// Sessions linked at once.
 const CONCURRENCY: usize = 8;
+const LIST_PAUSE: Duration = Duration::from_millis(200);
 
-fn resident_kb(pid: u32) -> Result<u64> {
+/// Links so many sessions, each to a phone of its own.
+pub(crate) async fn link_all(client: &Client, sessions: usize) -> Result<()> {
+    let mut workers = Vec::new();
+    for worker in 0..CONCURRENCY {
+        let client = client.clone();
+        workers.push(tokio::spawn(async move {
+            for number in (worker..sessions).step_by(CONCURRENCY) {
+                client.connected_session(&format!("s{number}"), &format!("+1555300{number:04}")).await?;
+                if number > 0 && number % 100 == 0 {
+                    eprintln!("    {number} of {sessions} sessions linked");
+                }
+            }
+            anyhow::Ok(())
+        }));
+    }
+    for worker in workers {
+        worker.await??;
+    }
+    Ok(())
+}
+
+/// Waits until so many sessions are connected.
+pub(crate) async fn all_connected(client: &Client, sessions: usize) -> Result<()> {
+    eventually("all sessions connected", || async {
+        let all = client.all("/sessions").await?;
+        let connected = all.iter().filter(|session| session["status"] == json!("connected")).count();
+        if connected < sessions {
+            // Reading long lists takes from those who connect.
+            tokio::time::sleep(LIST_PAUSE).await;
+            return Ok(None);
+        }
+        Ok(Some(()))
+    })
+    .await
+}
+
+pub(crate) fn resident_kb(pid: u32) -> Result<u64> {
     status_kb(pid, "VmRSS")
 }
 
@@ -27,19 +64,7 @@ pub(crate) async fn memory(sessions: usize) -> Result<()> {
     client.connected_session("first", "+15552000000").await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = resident_kb(waxwing.pid())?;
-    let mut workers = Vec::new();
-    for worker in 0..CONCURRENCY {
-        let client = client.clone();
-        workers.push(tokio::spawn(async move {
-            for number in (worker..sessions).step_by(CONCURRENCY) {
-                client.connected_session(&format!("s{number}"), &format!("+1555300{number:04}")).await?;
-            }
-            anyhow::Ok(())
-        }));
-    }
-    for worker in workers {
-        worker.await??;
-    }
+    link_all(&client, sessions).await?;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let after = resident_kb(waxwing.pid())?;
     let each = (after.saturating_sub(before)) / sessions.max(1) as u64;
@@ -55,12 +80,7 @@ pub(crate) async fn memory(sessions: usize) -> Result<()> {
     let began = std::time::Instant::now();
     let waxwing = Waxwing::start_with(folder.path(), &flags).await?;
     let client = waxwing.client()?;
-    eventually("all sessions connected again", || async {
-        let all = client.all("/sessions").await?;
-        let connected = all.iter().filter(|session| session["status"] == json!("connected")).count();
-        Ok((connected == sessions + 1).then_some(()))
-    })
-    .await?;
+    all_connected(&client, sessions + 1).await?;
     let took = began.elapsed();
     tokio::time::sleep(Duration::from_secs(5)).await;
     let again = resident_kb(waxwing.pid())?;

@@ -1,7 +1,10 @@
-//! Measures waxwing as a process, with a number of sessions, or the functions in a folder:
+//! Measures waxwing as a process, with a number of sessions, many sessions at rest, a number of hand-overs between hosts, or the
+//! functions in a folder:
 //!
 //! ```text
 //! waxwing-tests-bench process 200
+//! waxwing-tests-bench sessions 1000
+//! waxwing-tests-bench hand-over 100
 //! waxwing-tests-bench functions target/release
 //! ```
 //!
@@ -9,7 +12,9 @@
 
 mod cold_start;
 mod end_to_end;
+mod hand_over;
 mod idle;
+mod scale;
 mod stub;
 
 use std::{fs, path::Path};
@@ -27,8 +32,10 @@ fn main() -> Result<()> {
                 end_to_end::to_webhook().await?;
                 idle::memory(sessions.parse()?).await
             },
+            ["sessions", sessions] => scale::measure(sessions.parse()?).await,
+            ["hand-over", count] => hand_over::measure(count.parse()?).await,
             ["functions", folder] => cold_start::measure(Path::new(folder)).await,
-            _ => bail!("usage: waxwing-tests-bench process SESSIONS | functions FOLDER"),
+            _ => bail!("usage: waxwing-tests-bench process SESSIONS | sessions SESSIONS | hand-over COUNT | functions FOLDER"),
         }
     })
 }

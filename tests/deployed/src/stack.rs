@@ -90,6 +90,11 @@ impl Stack {
         fs::metadata(self.folder.join("session-host.log")).map_or(0, |log| log.len())
     }
 
+    /// What the session hosts have written, all of them into one file.
+    pub fn host_log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.folder.join("session-host.log"))?)
+    }
+
     /// The settings of its processes.
     pub fn environment(&self) -> Result<Vec<(String, String)>> {
         let facts = self.facts()?;

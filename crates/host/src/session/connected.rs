@@ -402,6 +402,7 @@ impl Session {
         (run.connected, run.showing, run.codes_end_at) = (true, false, None);
         run.connected_at = Some(Instant::now());
         self.dropped_at = None;
+        tracing::info!(session = %self.id, "the session is connected");
         // In case the first telling was lost; the session knows whether it is news.
         let at = self.shared.ports.clock.now();
         self.shared.outcomes.paired(self.account, self.id, me, "unknown".to_owned(), at).await?;

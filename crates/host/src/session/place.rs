@@ -75,6 +75,7 @@ impl Session {
             let key = keys::placement(self.account, self.id);
             let row = rows::row(key, version + 1, &Placement { host: None })?;
             ports.records.write_all(vec![Write::Put(row, Guard::Exactly(version))]).await?;
+            tracing::info!(session = %self.id, "the session is let go");
             membership.peers.session_changed(self.account, self.id).await;
         }
         Ok(())
