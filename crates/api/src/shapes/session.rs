@@ -173,7 +173,7 @@ pub(crate) struct HealthOut {
     /// `healthy`, `degraded`, `deaf`, `reconnecting` or `restricted`.
     #[schema(value_type = String, example = "healthy")]
     state: HealthState,
-    /// When the last frame came, to the minute while nothing happens.
+    /// When the last frame came; up to three minutes old while nothing happens.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     last_frame_at: Option<Timestamp>,
     /// Why it is not healthy.
