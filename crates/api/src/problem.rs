@@ -371,6 +371,9 @@ impl From<CreateSessionError> for Problem {
             CreateSessionError::Session(SessionError::InvalidDeviceName) => {
                 Self::field("/settings/device_name", SessionError::InvalidDeviceName.to_string())
             },
+            CreateSessionError::Session(error @ SessionError::HiddenProxyPassword) => {
+                Self::field("/settings/proxy", error.to_string())
+            },
             CreateSessionError::Session(error) => Self::new("conflict", error.to_string()),
             CreateSessionError::Idempotency(error) => error.into(),
             CreateSessionError::Port(error) => error.into(),
@@ -383,6 +386,9 @@ impl From<SessionWishError> for Problem {
         match error {
             SessionWishError::Session(error @ SessionError::InvalidDeviceName) => {
                 Self::field("/settings/device_name", error.to_string())
+            },
+            SessionWishError::Session(error @ SessionError::HiddenProxyPassword) => {
+                Self::field("/settings/proxy", error.to_string())
             },
             SessionWishError::Session(_) => Self::not_found("session"),
             SessionWishError::Port(error) => error.into(),

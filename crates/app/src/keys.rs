@@ -129,7 +129,8 @@ pub fn history_part(account: AccountId, session: SessionId, part: &str) -> Key {
 
 /// Some bytes of a part.
 pub fn history_bytes(account: AccountId, session: SessionId, part: &str, index: u32) -> Key {
-    Key::new(format!("{account}/{session}/history/{part}"), format!("{index:05}"))
+    // Each in a partition of its own: a part is more than one partition takes at once.
+    Key::new(format!("{account}/{session}/history/{part}/{index:05}"), "bytes")
 }
 
 /// A receipt that waits for its message, by a keyed hash of what it says.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use waxwing_domain::{
     AccountId, EventId, MessageId, SessionId,
+    call::CallEvent,
     message::{MessageEvent, MessageStatus},
     session::{SessionEvent, SessionStatus},
 };
@@ -135,27 +136,26 @@ pub fn message_json(view: &MessageView) -> Value {
     json
 }
 
+/// The type under which receivers know an event of a call.
+pub const CALL_RECEIVED: &str = "call.received";
+
+/// The `data` of an event of a call.
+pub fn call_event_data(CallEvent::Received(call): &CallEvent) -> Value {
+    json!({
+        "call_id": call.call_id,
+        "from": call.from,
+        "group": call.group,
+        "video": call.video,
+        "rejected": call.rejected,
+        "missed": call.missed,
+        "at": call.at,
+    })
+}
+
 /// What receivers are told about a session: the type and the `data`. The first has the event's own id; a second is told
 /// under an id of its own.
 pub fn session_event_data(event: &SessionEvent) -> Vec<(&'static str, Value)> {
-    let changed = match event {
-        SessionEvent::StatusChanged(changed) => changed,
-        SessionEvent::CallReceived(call) => {
-            return vec![(
-                "call.received",
-                json!({
-                    "call_id": call.call_id,
-                    "from": call.from,
-                    "group": call.group,
-                    "video": call.video,
-                    "rejected": call.rejected,
-                    "missed": call.missed,
-                    "at": call.at,
-                }),
-            )];
-        },
-        _ => return Vec::new(),
-    };
+    let SessionEvent::StatusChanged(changed) = event else { return Vec::new() };
     let mut data = json!({ "status": changed.status, "reason": changed.reason, "at": changed.at });
     if changed.status == SessionStatus::Restricted {
         data["until"] = json!(changed.until);

@@ -140,6 +140,8 @@ ids! {
     ApiKeyId = "key",
     /// A WhatsApp session: our connection of one linked device.
     SessionId = "ses",
+    /// A call that came in.
+    CallId = "cal",
     /// A message, in or out.
     MessageId = "msg",
     /// A webhook endpoint.

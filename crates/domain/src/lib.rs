@@ -8,6 +8,7 @@ mod aggregate;
 
 pub mod account;
 pub mod api_key;
+pub mod call;
 pub mod content;
 pub mod ids;
 pub mod jid;
@@ -23,7 +24,7 @@ pub mod webhook_endpoint;
 pub use content::Content;
 pub use cqrs_es::{Aggregate, DomainEvent};
 pub use ids::{
-    AccountId, ApiKeyId, EventId, MessageId, RequestId, SessionId, UserId, WebhookDeliveryId,
+    AccountId, ApiKeyId, CallId, EventId, MessageId, RequestId, SessionId, UserId, WebhookDeliveryId,
     WebhookEndpointId,
 };
 pub use jid::{Jid, Lid, Recipient};

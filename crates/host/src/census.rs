@@ -6,10 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use waxwing_app::{
-    ports::Census,
-    views::{Health, LiveSession},
-};
+use waxwing_app::{ports::Census, views::LiveSession};
 use waxwing_domain::{SessionId, session::SessionStatus};
 
 #[derive(Clone, Copy)]
@@ -25,8 +22,11 @@ pub(crate) struct Sessions(Arc<Mutex<HashMap<SessionId, Seen>>>);
 
 impl Sessions {
     pub(crate) fn saw(&self, session: SessionId, live: &LiveSession) {
-        let Health { state, last_frame_at, .. } = live.health;
-        let seen = Seen { status: live.status, health: state.as_str(), last_frame_at };
+        self.heard(session, live, live.health.last_frame_at);
+    }
+
+    pub(crate) fn heard(&self, session: SessionId, live: &LiveSession, last_frame_at: Option<Timestamp>) {
+        let seen = Seen { status: live.status, health: live.health.state.as_str(), last_frame_at };
         self.all().insert(session, seen);
     }
 

@@ -56,6 +56,10 @@ impl JournalSink {
         self.known().settings = settings.clone();
     }
 
+    pub(crate) fn is_always_online(&self) -> bool {
+        self.known().settings.always_online
+    }
+
     pub(crate) fn me(&self) -> Option<Person> {
         self.known().me.clone()
     }

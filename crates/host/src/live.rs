@@ -62,6 +62,13 @@ impl Live {
         self.write(LiveSession { status, reason: reason.map(str::to_owned), health, qr }).await;
     }
 
+    /// Counts when the last frame came, without writing it.
+    pub(crate) fn count(&mut self, last_frame_at: Option<Timestamp>) {
+        if let Some(live) = &self.last {
+            self.sessions.heard(self.session, live, last_frame_at);
+        }
+    }
+
     /// Says when the last frame came.
     pub(crate) async fn heard(&mut self, last_frame_at: Option<Timestamp>) {
         if let Some(mut live) = self.last.clone() {

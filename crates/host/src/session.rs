@@ -21,10 +21,10 @@ use waxwing_app::{
     keys,
     ports::{PairingCode, PairingCodeError, PortError},
     rows,
-    views::{QrCode, SessionView, Wanted},
+    views::{SessionView, Wanted},
 };
 use waxwing_domain::{
-    AccountId, Network, PhoneNumber, SessionId,
+    AccountId, Jid, Network, PhoneNumber, SessionId,
     session::{Session as SessionAggregate, SessionStatus},
 };
 use waxwing_whatsapp::{Connection, ConnectionEvents, LogoutReason, SessionSettings, SignalState};
@@ -119,6 +119,8 @@ pub(crate) struct Session {
     outbox: Outbox,
     /// Signal state, while it is held.
     state: Option<SignalState>,
+    /// Who is linked, as the connection said.
+    me: Option<Jid>,
     /// The wish that was last read.
     view: Option<SessionView>,
     failures: u32,
@@ -165,6 +167,7 @@ impl Session {
             live,
             outbox,
             state: None,
+            me: None,
             view: None,
             failures: 0,
             dropped_at: None,
@@ -310,6 +313,8 @@ impl Session {
         if !self.admitted(view.generation).await? || !self.still_wanted(view.generation) {
             return Ok(());
         }
+        // Its settings may have changed while it waited.
+        let Some(view) = self.view.clone() else { return Ok(()) };
         let mut open = self.open(&view).await?;
         loop {
             let ended = self.run_once(&mut open).await;
@@ -360,7 +365,13 @@ impl Session {
                     self.close(&mut open).await;
                     return self.over(over).await;
                 },
-                Ended::Reopen | Ended::Fenced => {
+                Ended::Reopen => {
+                    self.drain(&mut open).await;
+                    open.connection.abort();
+                    self.state = None;
+                    return Ok(());
+                },
+                Ended::Fenced => {
                     open.connection.abort();
                     self.state = None;
                     return Ok(());
@@ -402,6 +413,11 @@ impl Session {
                 () = &mut closing => break,
             }
         }
+        self.drain(open).await;
+    }
+
+    /// Takes what waits to be read.
+    async fn drain(&mut self, open: &mut Open) {
         while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, open.events.recv()).await {
             self.on_message_event(event).await;
         }
@@ -469,13 +485,6 @@ impl Session {
         let generation = self.view.as_ref().map_or(0, |view| view.generation);
         let seen = SeenStatus { status, reason: reason.map(str::to_owned), until, generation };
         self.shared.outcomes.session_status(self.account, self.id, seen, at).await
-    }
-
-    async fn show_qr(&mut self, code: String, ttl: Duration) {
-        let ttl = jiff::SignedDuration::from_millis(i64::try_from(ttl.as_millis()).unwrap_or(0));
-        let now = self.shared.ports.clock.now();
-        let expires_at = now.checked_add(ttl).unwrap_or(now);
-        self.live.say(SessionStatus::Pairing, None, Some(QrCode { code, expires_at })).await;
     }
 }
 

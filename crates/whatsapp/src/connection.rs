@@ -183,6 +183,11 @@ impl Connection {
         rejected.map_err(|error| SendError::Failed(error.to_string()))
     }
 
+    /// Whether old conversations are taken from the phone when it links this device.
+    pub fn take_history(&self, take: bool) {
+        self.client.set_skip_history_sync(!take);
+    }
+
     /// Reads a part of the history.
     pub fn history(&self, packed: Bytes) -> History {
         History::new(packed, self.shared.clone())

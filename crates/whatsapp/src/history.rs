@@ -87,9 +87,9 @@ impl History {
             read += 1;
             // The phone writes the newest first.
             let at = messages.len();
+            let Some(chat) = self.chat(&conversation) else { continue };
             for message in conversation.messages {
-                let message =
-                    message.message.as_option().and_then(|info| self.message(&conversation.id, info));
+                let message = message.message.as_option().and_then(|info| self.message(&chat, info));
                 if let Some(message) = message {
                     messages.insert(at, message);
                 }
@@ -98,10 +98,17 @@ impl History {
         Ok((read > 0).then(|| messages.into()))
     }
 
-    fn message(&self, chat: &str, info: &wa::WebMessageInfo) -> Option<HistoryMessage> {
+    /// Whose conversation it is: it names both addresses, where the phone knows them.
+    fn chat(&self, conversation: &wa::Conversation) -> Option<Person> {
+        let (id, state) = (conversation.id.parse().ok()?, self.shared.state());
+        let others = [&conversation.pn_jid, &conversation.lid_jid].into_iter().flatten();
+        let mut others = others.filter(|other| **other != conversation.id).map(|other| other.parse().ok());
+        convert::person(&id, others.next().flatten().as_ref(), state)
+    }
+
+    fn message(&self, chat: &Person, info: &wa::WebMessageInfo) -> Option<HistoryMessage> {
         let (state, key) = (self.shared.state(), info.key.as_option()?);
         let content = convert::content_of(info.message.as_option()?)?;
-        let chat = convert::person(&chat.parse().ok()?, None, state)?;
         let from_me = key.from_me.unwrap_or(false);
         let from = match (from_me, info.participant.as_ref().or(key.participant.as_ref())) {
             (true, _) => self.shared.me()?,
@@ -111,7 +118,7 @@ impl History {
         Some(HistoryMessage {
             whatsapp_id: key.id.clone()?,
             from: from.named(info.push_name.clone().filter(|name| !name.is_empty() && !from_me)),
-            chat,
+            chat: chat.clone(),
             from_me,
             status: status(info.status, from_me),
             at: Timestamp::from_second(i64::try_from(info.message_timestamp?).ok()?).ok()?,

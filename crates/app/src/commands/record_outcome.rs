@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use waxwing_domain::{
-    AccountId, MessageId, Person, SessionId,
+    AccountId, CallId, MessageId, Person, SessionId,
+    call::{Call, CallCommand, CallReceived},
     message::{Message, MessageCommand, MessageError, MessageImported, ReceiveMessage, RecordReceipt},
-    session::{Session, SessionCallReceived, SessionCommand, SessionError, SessionStatus},
+    session::{Session, SessionCommand, SessionError, SessionStatus},
 };
 
 use crate::{
@@ -194,13 +195,18 @@ impl Outcomes {
     }
 
     /// Somebody called. A second time changes nothing.
-    pub async fn called(
-        &self,
-        account: AccountId,
-        id: SessionId,
-        call: SessionCallReceived,
-    ) -> Result<(), PortError> {
-        self.identities.learn(account, id, &call.from).await?;
-        self.on_session(account, id, SessionCommand::RecordCall(call)).await
+    pub async fn called(&self, account: AccountId, call: CallReceived) -> Result<(), PortError> {
+        self.identities.learn(account, call.session_id, &call.from).await?;
+        let unix_ms = u64::try_from(call.at.as_millisecond()).unwrap_or(0);
+        let id = CallId::derived(unix_ms, &[call.session_id.to_string().as_bytes(), call.call_id.as_bytes()]);
+        let (text, cause) = (id.to_string(), Cause::system());
+        let (command, claims) = (CallCommand::Receive(call), Vec::new());
+        let execution = Execution::<Call> { account, id: &text, command, fresh: true, claims, cause: &cause };
+        match self.ports.execute(execution).await {
+            Ok(_) => Ok(()),
+            Err(ExecuteError::Refused(never)) => match never {},
+            Err(ExecuteError::ClaimTaken(..)) => Err(PortError::Conflict(text)),
+            Err(ExecuteError::Port(error)) => Err(error),
+        }
     }
 }

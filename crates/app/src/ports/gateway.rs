@@ -43,7 +43,7 @@ pub struct Census {
     pub statuses: BTreeMap<&'static str, usize>,
     /// How many, by health.
     pub health: BTreeMap<&'static str, usize>,
-    /// Of those that are connected, when the one that has heard nothing for the longest time heard something; to the minute.
+    /// Of those that are connected, when the one that has heard nothing for the longest time heard something; to the half minute.
     pub oldest_frame_at: Option<Timestamp>,
 }
 

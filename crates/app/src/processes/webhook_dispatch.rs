@@ -17,8 +17,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use waxwing_domain::{
-    MessageId, Secret, SessionId, WebhookEndpointId, message::MessageEvent, session::SessionEvent,
-    webhook_endpoint::WebhookEndpoint,
+    MessageId, Secret, SessionId, WebhookEndpointId, call::CallEvent, message::MessageEvent,
+    session::SessionEvent, webhook_endpoint::WebhookEndpoint,
 };
 
 use super::WebhookJob;
@@ -239,6 +239,7 @@ impl WebhookDispatch {
     async fn told(&self, named: &WebhookJob) -> Result<Told, PortError> {
         match named.stream.kind() {
             "message" => self.message_event(named).await,
+            "call" => self.call_event(named).await,
             _ => self.session_event(named).await,
         }
     }
@@ -261,6 +262,16 @@ impl WebhookDispatch {
             }
         }
         Err(gone(named))
+    }
+
+    async fn call_event(&self, named: &WebhookJob) -> Result<Told, PortError> {
+        let commits = self.ports.journal.read(named.account, &named.stream).await?;
+        let commit =
+            commits.into_iter().find(|commit| commit.version == named.version).ok_or_else(|| gone(named))?;
+        let events = codec::open::<CallEvent>(&*self.ports.secrets, &commit).await?;
+        let event @ CallEvent::Received(call) = events.get(named.index).ok_or_else(|| gone(named))?;
+        let data = told_events::call_event_data(event);
+        Ok(Told::of(&commit, told_events::CALL_RECEIVED, call.session_id, data))
     }
 
     async fn session_event(&self, named: &WebhookJob) -> Result<Told, PortError> {

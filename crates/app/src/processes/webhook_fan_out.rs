@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use waxwing_domain::{
     AccountId, EventId, SessionId, WebhookDeliveryId, WebhookEndpointId,
+    call::CallEvent,
     message::MessageEvent,
     session::SessionEvent,
     webhook_endpoint::{WebhookEndpoint, WebhookEndpointCreated},
@@ -74,7 +75,7 @@ impl Consumer for WebhookFanOut {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &["message", "session", "webhook_endpoint"]
+        &["call", "message", "session", "webhook_endpoint"]
     }
 
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
@@ -147,6 +148,16 @@ impl WebhookFanOut {
                 .filter(|(_, event)| told_events::is_message_event_told(event))
                 .map(told)
                 .collect());
+        }
+        if commit.stream.kind() == "call" {
+            let events = codec::open::<CallEvent>(&*self.ports.secrets, commit).await?;
+            let told = |(index, CallEvent::Received(call)): (usize, &CallEvent)| Told {
+                index,
+                part: 0,
+                kind: told_events::CALL_RECEIVED,
+                session: Some(call.session_id),
+            };
+            return Ok(events.iter().enumerate().map(told).collect());
         }
         let session = SessionId::parse(commit.stream.id()).ok();
         let events = codec::open::<SessionEvent>(&*self.ports.secrets, commit).await?;

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -108,13 +110,12 @@ fn step_of(event: &MessageEvent) -> (MessageStatus, Timestamp) {
     }
 }
 
-/// How many messages are read at once when a filter may leave most of them out.
-const SELECTED_CHUNK: usize = 200;
-/// How many messages are looked at for one page, more or less: filters may leave most of them out, and then the page is
-/// short. On AWS a caller who waits pays for each of them, and gets no answer at all after 29 s.
-const LOOKED_AT_MAX: usize = 2_000;
-/// The fewest that are read at once of each of several lists that are merged.
+/// How many messages are read for one page, more or less: filters may leave most of them out, and then the page is short. On
+/// AWS a caller who waits pays for each of them, and gets no answer at all after 29 s.
+const READ_MAX: usize = 2_000;
+/// The fewest and the most that are read at once of one of several lists that are merged.
 const LIST_CHUNK_MIN: usize = 10;
+const LIST_CHUNK_MAX: usize = 500;
 
 /// Which messages are wanted.
 #[derive(Debug, Clone, Default)]
@@ -191,77 +192,116 @@ pub async fn messages(
             all.into_iter().map(|session| session.id).filter(|id| allowed(*id)).collect()
         },
     };
-    // What is read at once is more than what is wanted when a filter may leave much of it out.
-    let chunk = if filter.selects() { limit.max(SELECTED_CHUNK) } else { limit };
-    let (mut found, mut next, mut looked_at) = (Vec::new(), cursor, 0);
-    while looked_at < LOOKED_AT_MAX {
-        let (views, more) = chunk_of(records, account, filter, &sessions, next.take(), chunk).await?;
-        looked_at += views.len();
-        next = views.last().filter(|_| more).map(MessageView::position);
-        for view in views.into_iter().filter(|view| filter.lets(view)) {
-            if found.len() == limit {
-                // The page is full: the next one begins behind its last message.
-                next = found.last().map(MessageView::position);
-                break;
-            }
+    let mut merged = Merged::new(records, account, filter, &sessions, cursor, limit);
+    let mut found = Vec::new();
+    while let Some(view) = merged.next().await? {
+        if found.len() == limit {
+            // The page is full: the next one begins behind its last message.
+            let next = found.last().map(MessageView::position);
+            return Ok(MessagePage { messages: found, next });
+        }
+        let position = view.position();
+        if filter.lets(&view) {
             found.push(view);
         }
-        if next.is_none() || found.len() == limit {
-            break;
+        if merged.read >= READ_MAX && !merged.is_at_end() && merged.needs_reading() {
+            return Ok(MessagePage { messages: found, next: Some(position) });
         }
     }
-    Ok(MessagePage { messages: found, next })
+    Ok(MessagePage { messages: found, next: None })
 }
 
-/// The next messages of the lists of these sessions behind the cursor, merged, before what filters leave out. True when
-/// there are more.
-async fn chunk_of(
-    records: &dyn Records,
+/// The lists of several sessions behind a cursor, merged, before what filters leave out.
+struct Merged<'a> {
+    records: &'a dyn Records,
     account: AccountId,
-    filter: &MessageFilter,
-    sessions: &[SessionId],
-    cursor: Option<String>,
+    filter: &'a MessageFilter,
+    lists: Vec<List>,
+    /// How many are read at once of each list.
     chunk: usize,
-) -> Result<(Vec<MessageView>, bool), PortError> {
-    let bounds = filter.bounds(cursor);
-    let of_each = chunk.div_ceil(sessions.len().max(1)).max(LIST_CHUNK_MIN).min(chunk);
-    let lists = sessions.iter().map(|session| {
-        let bounds = bounds.clone();
-        async move {
-            let (index, partition) = match &filter.chat {
-                Some(chat) => {
-                    // A person's chat stands under the number, once the session knows it.
-                    let chat = identities::person(records, account, *session, chat.clone()).await?.jid;
-                    (keys::BY_CHAT, keys::messages_of_chat(account, *session, &chat))
-                },
-                None => (keys::BY_SESSION, keys::messages_of_session(account, *session)),
-            };
-            let (descending, limit) = (filter.descending, of_each + 1);
-            let rows = records.query(Query { index, partition, bounds, descending, limit }).await?;
-            rows.iter().map(rows::value::<MessageView>).collect::<Result<Vec<_>, _>>()
+    /// How many were read.
+    read: usize,
+}
+
+struct List {
+    session: SessionId,
+    /// Where it was read to.
+    cursor: Option<String>,
+    /// What was read and is not taken yet.
+    ahead: VecDeque<MessageView>,
+    /// There is nothing behind that.
+    ended: bool,
+}
+
+impl<'a> Merged<'a> {
+    fn new(
+        records: &'a dyn Records,
+        account: AccountId,
+        filter: &'a MessageFilter,
+        sessions: &[SessionId],
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Self {
+        let list = |session: &SessionId| List {
+            session: *session,
+            cursor: cursor.clone(),
+            ahead: VecDeque::new(),
+            ended: false,
+        };
+        // More than what is wanted when a filter may leave much of it out. One more than the page tells whether it ends.
+        let wanted = if filter.selects() { READ_MAX } else { limit + 1 };
+        let chunk = wanted.div_ceil(sessions.len().max(1)).clamp(LIST_CHUNK_MIN, LIST_CHUNK_MAX);
+        Self { records, account, filter, lists: sessions.iter().map(list).collect(), chunk, read: 0 }
+    }
+
+    fn needs_reading(&self) -> bool {
+        self.lists.iter().any(|list| list.ahead.is_empty() && !list.ended)
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.lists.iter().all(|list| list.ahead.is_empty() && list.ended)
+    }
+
+    /// The next message in their common order.
+    async fn next(&mut self) -> Result<Option<MessageView>, PortError> {
+        // What comes next is not known while a list that goes on has nothing to show.
+        if self.needs_reading() {
+            let (records, account, filter, chunk) = (self.records, self.account, self.filter, self.chunk);
+            let empty = self.lists.iter_mut().filter(|list| list.ahead.is_empty() && !list.ended);
+            let read = try_join_all(empty.map(|list| list.read(records, account, filter, chunk))).await?;
+            self.read += read.into_iter().sum::<usize>();
         }
-    });
-    let (mut views, mut horizon) = (Vec::new(), None);
-    let later = |a: &String, b: &String| if filter.descending { a < b } else { a > b };
-    for mut list in try_join_all(lists).await? {
-        if list.len() > of_each {
-            // This list goes on: what others have behind its last message is not yet next.
-            list.truncate(of_each);
-            let last = list.last().map(MessageView::position);
-            horizon = match (horizon, last) {
-                (Some(horizon), Some(last)) if later(&last, &horizon) => Some(horizon),
-                (_, last) => last,
-            };
+        let heads = self.lists.iter().enumerate();
+        let heads = heads.filter_map(|(index, list)| Some((list.ahead.front()?.position(), index)));
+        let first = if self.filter.descending { heads.max() } else { heads.min() };
+        Ok(first.and_then(|(_, index)| self.lists[index].ahead.pop_front()))
+    }
+}
+
+impl List {
+    /// Reads on; gives how many there were.
+    async fn read(
+        &mut self,
+        records: &dyn Records,
+        account: AccountId,
+        filter: &MessageFilter,
+        limit: usize,
+    ) -> Result<usize, PortError> {
+        let (index, partition) = match &filter.chat {
+            Some(chat) => {
+                // A person's chat stands under the number, once the session knows it.
+                let chat = identities::person(records, account, self.session, chat.clone()).await?.jid;
+                (keys::BY_CHAT, keys::messages_of_chat(account, self.session, &chat))
+            },
+            None => (keys::BY_SESSION, keys::messages_of_session(account, self.session)),
+        };
+        let (bounds, descending) = (filter.bounds(self.cursor.clone()), filter.descending);
+        let rows = records.query(Query { index, partition, bounds, descending, limit }).await?;
+        for row in &rows {
+            self.ahead.push_back(rows::value(row)?);
         }
-        views.extend(list);
+        self.ended = rows.len() < limit;
+        self.cursor = self.ahead.back().map(MessageView::position).or(self.cursor.take());
+        Ok(rows.len())
     }
-    let more = horizon.is_some();
-    if let Some(horizon) = horizon {
-        views.retain(|view| !later(&view.position(), &horizon));
-    }
-    views.sort_by_key(MessageView::position);
-    if filter.descending {
-        views.reverse();
-    }
-    Ok((views, more))
 }

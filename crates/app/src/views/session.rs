@@ -106,7 +106,6 @@ impl SessionView {
                 self.generation += u64::from(changed.reconnect);
                 self.settings = changed.settings.shown();
             },
-            SessionEvent::CallReceived(_) => {},
             SessionEvent::Paired(paired) => self.me = Some(paired.me),
             SessionEvent::StatusChanged(changed) => {
                 self.status = changed.status;

@@ -1,8 +1,8 @@
 use jiff::Timestamp;
 
 use super::{
-    NAME_CHARS_MAX, SessionCallReceived, SessionCreated, SessionError, SessionEvent, SessionSettings,
-    SessionStatus, SettingsChange,
+    NAME_CHARS_MAX, SessionCreated, SessionError, SessionEvent, SessionSettings, SessionStatus,
+    SettingsChange,
 };
 use crate::{Network, Person, PhoneNumber};
 
@@ -47,8 +47,6 @@ pub enum SessionCommand {
         /// When.
         at: Timestamp,
     },
-    /// Somebody called.
-    RecordCall(SessionCallReceived),
     /// The host saw it change.
     RecordStatus {
         /// What it is doing now.

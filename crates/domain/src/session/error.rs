@@ -13,4 +13,7 @@ pub enum SessionError {
     /// Empty or too long.
     #[error("expected 1 to 50 characters")]
     InvalidDeviceName,
+    /// A password that only stands for one.
+    #[error("the password is hidden; give the proxy with its password, or leave the field out")]
+    HiddenProxyPassword,
 }

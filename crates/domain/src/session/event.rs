@@ -21,8 +21,6 @@ events! {
         Paired(SessionPaired) = "session.paired" v "1",
         /// It behaves otherwise from now on.
         SettingsChanged(SessionSettingsChanged) = "session.settings_changed" v "1",
-        /// Somebody called.
-        CallReceived(SessionCallReceived) = "session.call_received" v "1",
         /// It does something else now, for longer than the grace.
         StatusChanged(SessionStatusChanged) = "session.status_changed" v "1",
         /// It is gone.
@@ -94,25 +92,6 @@ pub struct SessionSettingsChanged {
     /// It needs another connection: the way to WhatsApp is another one.
     pub reconnect: bool,
     /// When.
-    pub at: Timestamp,
-}
-
-/// See [`SessionEvent::CallReceived`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SessionCallReceived {
-    /// WhatsApp's id of the call.
-    pub call_id: String,
-    /// Who calls.
-    pub from: Person,
-    /// The group, for a call of a group.
-    pub group: Option<Person>,
-    /// With a picture.
-    pub video: bool,
-    /// It was declined here.
-    pub rejected: bool,
-    /// It came while the session was away.
-    pub missed: bool,
-    /// WhatsApp's time.
     pub at: Timestamp,
 }
 

@@ -10,14 +10,11 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
-
 pub use command::{CreateSession, SessionCommand};
 pub use error::SessionError;
 pub use event::{
-    LogoutRequested, SessionCallReceived, SessionCreated, SessionDeleted, SessionEvent, SessionPaired,
-    SessionRestartRequested, SessionSettingsChanged, SessionStartRequested, SessionStatusChanged,
-    SessionStopRequested,
+    LogoutRequested, SessionCreated, SessionDeleted, SessionEvent, SessionPaired, SessionRestartRequested,
+    SessionSettingsChanged, SessionStartRequested, SessionStatusChanged, SessionStopRequested,
 };
 use serde::{Deserialize, Serialize};
 pub use settings::{ProxyKind, ProxyUrl, ProxyUrlError, SessionSettings, SettingsChange};
@@ -98,12 +95,9 @@ pub struct Session {
     generation: u64,
     name: String,
     settings: SessionSettings,
-    /// The last calls: the network may tell of one twice.
-    calls: VecDeque<String>,
+    /// The generation that was last wished to run anew.
+    started: u64,
 }
-
-/// How many calls a session remembers.
-const CALLS_KEPT: usize = 32;
 
 impl Session {
     /// What it was last known to be doing.
@@ -145,7 +139,7 @@ impl Session {
             },
             // A host that saw the session come to rest before a newer wish speaks of the past.
             (true, C::RecordStatus { status, generation, .. })
-                if status.is_at_rest() && generation != self.generation =>
+                if status.is_at_rest() && generation < self.started =>
             {
                 Ok(vec![])
             },
@@ -155,10 +149,11 @@ impl Session {
             (true, C::ChangeSettings { change, at }) => {
                 let settings = self.settings.changed(change);
                 settings.check()?;
-                let reconnect = settings.proxy != self.settings.proxy;
+                // The name is told when a phone links the session: where codes are shown, others have to be.
+                let renamed = settings.device_name != self.settings.device_name && self.me.is_none();
+                let reconnect = settings.proxy != self.settings.proxy || renamed;
                 Ok(unless(self.settings == settings, SessionSettingsChanged { settings, reconnect, at }))
             },
-            (true, C::RecordCall(call)) => Ok(unless(self.calls.contains(&call.call_id), call)),
             (true, C::Delete { at }) => Ok(vec![SessionDeleted { at }.into()]),
         }
     }
@@ -170,7 +165,7 @@ impl Session {
                 self.running = created.start;
                 self.name = created.name;
                 self.settings = created.settings;
-                self.generation = 1;
+                (self.generation, self.started) = (1, 1);
                 if created.start {
                     self.status = SessionStatus::Connecting;
                 }
@@ -178,6 +173,7 @@ impl Session {
             SessionEvent::StartRequested(_) | SessionEvent::RestartRequested(_) => {
                 self.running = true;
                 self.generation += 1;
+                self.started = self.generation;
                 // What comes next is news, whatever it was before.
                 self.status = SessionStatus::Connecting;
             },
@@ -187,12 +183,6 @@ impl Session {
             SessionEvent::SettingsChanged(changed) => {
                 self.generation += u64::from(changed.reconnect);
                 self.settings = changed.settings;
-            },
-            SessionEvent::CallReceived(call) => {
-                self.calls.push_back(call.call_id);
-                if self.calls.len() > CALLS_KEPT {
-                    self.calls.pop_front();
-                }
             },
             SessionEvent::StatusChanged(changed) => self.apply_status(changed.status),
             SessionEvent::Deleted(_) => self.deleted = true,

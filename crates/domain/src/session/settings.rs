@@ -49,8 +49,10 @@ fn is_off(flag: &bool) -> bool {
 impl SessionSettings {
     pub(super) fn check(&self) -> Result<(), SessionError> {
         let fits = |name: &String| (1..=DEVICE_NAME_CHARS_MAX).contains(&name.trim().chars().count());
-        match &self.device_name {
-            Some(name) if !fits(name) => Err(SessionError::InvalidDeviceName),
+        let hidden = |proxy: &ProxyUrl| proxy.login().is_some_and(|(_, password)| password == HIDDEN);
+        match (&self.device_name, &self.proxy) {
+            (Some(name), _) if !fits(name) => Err(SessionError::InvalidDeviceName),
+            (_, Some(proxy)) if hidden(proxy) => Err(SessionError::HiddenProxyPassword),
             _ => Ok(()),
         }
     }
@@ -93,7 +95,14 @@ impl SessionSettings {
     pub(super) fn changed(&self, change: SettingsChange) -> Self {
         Self {
             device_name: change.device_name.unwrap_or_else(|| self.device_name.clone()),
-            proxy: change.proxy.unwrap_or_else(|| self.proxy.clone()),
+            proxy: match change.proxy {
+                // What was shown comes back: it names no other one.
+                Some(Some(proxy)) if Some(&proxy) == self.proxy.as_ref().map(ProxyUrl::shown).as_ref() => {
+                    self.proxy.clone()
+                },
+                Some(proxy) => proxy,
+                None => self.proxy.clone(),
+            },
             always_online: change.always_online.unwrap_or(self.always_online),
             auto_read: change.auto_read.unwrap_or(self.auto_read),
             reject_calls: change.reject_calls.unwrap_or(self.reject_calls),
@@ -108,6 +117,8 @@ impl SessionSettings {
 
 /// Longest address of a proxy, in bytes.
 const PROXY_BYTES_MAX: usize = 1_024;
+/// Longest name and password for a SOCKS proxy together, in bytes.
+const SOCKS_LOGIN_BYTES_MAX: usize = 220;
 /// What stands for a password.
 const HIDDEN: &str = "***";
 
@@ -161,6 +172,7 @@ impl ProxyUrl {
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host_is_valid = match bracketed {
             Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok(),
+            None if looks_like_an_address(host) => host.parse::<std::net::Ipv4Addr>().is_ok(),
             None => {
                 !host.is_empty()
                     && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
@@ -169,7 +181,11 @@ impl ProxyUrl {
         let login_is_valid = login.as_ref().is_none_or(|(name, password)| {
             !name.is_empty() && [name, password].iter().all(|part| is_percent_encoded(part))
         });
-        let valid = host_is_valid && login_is_valid && text.len() <= PROXY_BYTES_MAX;
+        // The library sends a SOCKS login from one small buffer.
+        let login_fits = login.as_ref().is_none_or(|(name, password)| {
+            kind == ProxyKind::Http || decoded(name).len() + decoded(password).len() <= SOCKS_LOGIN_BYTES_MAX
+        });
+        let valid = host_is_valid && login_is_valid && login_fits && text.len() <= PROXY_BYTES_MAX;
         valid.then(|| Self { kind, login, host: host.to_owned(), port }).ok_or(ProxyUrlError)
     }
 
@@ -216,6 +232,13 @@ impl ProxyUrl {
             .map_or_else(String::new, |(name, secret)| format!("{name}:{}@", password(secret)));
         format!("{scheme}://{login}{}:{}", self.host, self.port)
     }
+}
+
+/// True for a host that some readers take for an address: its last part is a number, as in `127.1` or `0x7f000001`, or it
+/// ends with a dot.
+fn looks_like_an_address(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or(host);
+    last.starts_with("0x") || last.starts_with("0X") || last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// True for what may stand in the user part of an address (RFC 3986, 3.2.1), and for [`HIDDEN`].
@@ -299,6 +322,12 @@ mod tests {
             "http://user:%zz@proxy:3128",
             "http://:secret@proxy:3128",
             "http://[::zz]:3128",
+            "http://2852039166:80",
+            "http://0x7f.1:80",
+            "http://0x7f000001:80",
+            "http://127.1:80",
+            "http://169.254.169.254.:80",
+            "http://proxy.123:80",
         ] {
             assert_eq!(ProxyUrl::parse(text), Err(ProxyUrlError), "{text}");
         }

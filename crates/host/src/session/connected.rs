@@ -1,6 +1,9 @@
 //! What a session does while a connection runs.
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use tokio::{
@@ -19,16 +22,16 @@ use waxwing_whatsapp::{
 
 use super::{
     CONNECTION_LOST, NETWORK_UNREACHABLE, OUTDATED, Open, PROXY_UNREACHABLE, Poke, QR_EXHAUSTED, REPLACED,
-    Session, fenced, logout_reason, probe::Probe,
+    Session, asked::AFTER_NAME, fenced, logout_reason, probe::Probe,
 };
 use crate::{lanes::Outcome, outbox};
 
 /// The time of the last frame is written at one of so many looks while nothing else happens.
 const LOOKS_UNTIL_HEARD: u32 = 6;
 /// How long a connection has to last before a drop is taken for an accident.
-const STABLE: std::time::Duration = std::time::Duration::from_secs(60);
+const STABLE: Duration = Duration::from_secs(60);
 /// How long a code to type in lasts at most.
-const CODE_LASTS: std::time::Duration = std::time::Duration::from_secs(180);
+pub(super) const CODE_LASTS: Duration = Duration::from_secs(180);
 /// Results of sends that may wait to be looked at.
 const SENDS_MAX: usize = 64;
 
@@ -103,7 +106,7 @@ pub(super) struct Run {
     /// A code to scan is shown.
     pub(super) showing: bool,
     /// Nobody can link the session any more from then on: only a code to type in is left.
-    codes_end_at: Option<Instant>,
+    pub(super) codes_end_at: Option<Instant>,
     sends: mpsc::Sender<SendResult>,
     look_at: Instant,
     looks: u32,
@@ -114,6 +117,7 @@ pub(super) struct Run {
 impl Session {
     /// Follows a run to its end.
     pub(super) async fn follow(&mut self, open: &mut Open) -> Result<Ended, PortError> {
+        self.pass_on_settings(open);
         let (sends, mut sent) = mpsc::channel(SENDS_MAX);
         let now = Instant::now();
         let mut run = Run {
@@ -151,7 +155,7 @@ impl Session {
                 imported = self.import.done() => self.on_imported(imported),
                 poke = self.pokes.recv() => match poke {
                     None => return Ok(Ended::HostStops),
-                    Some(Poke::PairingCode(phone, reply)) => self.on_pairing_code(open, &run, phone, reply),
+                    Some(Poke::PairingCode(phone, reply)) => self.on_pairing_code(open, &mut run, phone, reply),
                     Some(Poke::Outbox) => self.on_outbox_poke(&run).await?,
                     Some(Poke::Wish) => if let Some(ended) = self.on_wish(open).await? {
                         return Ok(ended);
@@ -162,27 +166,34 @@ impl Session {
                 },
             }
             if run.connected {
+                self.go_on_importing(open).await;
                 self.pump(&open.connection, &run.sends).await?;
             }
         }
     }
 
     async fn on_wish(&mut self, open: &Open) -> Result<Option<Ended>, PortError> {
-        let was_online = self.is_always_online();
+        let was_online = open.sink.is_always_online();
         self.look().await?;
-        if let Some(view) = &self.view {
-            open.sink.set_settings(&view.settings);
-        }
+        self.pass_on_settings(open);
         Ok(match self.view.as_ref().map(|view| view.wanted) {
             Some(Wanted::LoggedOut) => Some(Ended::LogoutWish),
             _ if self.still_wanted(open.generation) => {
-                if was_online != self.is_always_online() {
-                    self.show_presence(open);
+                if was_online != open.sink.is_always_online() {
+                    self.show_presence(open, Duration::ZERO);
                 }
                 None
             },
             _ => Some(Ended::Wish),
         })
+    }
+
+    /// What was wished for while nobody looked counts for what comes now.
+    fn pass_on_settings(&self, open: &Open) {
+        if let Some(view) = &self.view {
+            open.sink.set_settings(&view.settings);
+            open.connection.take_history(view.settings.import_history);
+        }
     }
 
     async fn on_timer(&mut self, open: &Open, run: &mut Run) -> Result<Option<Ended>, PortError> {
@@ -202,9 +213,8 @@ impl Session {
             self.read_outbox().await?;
             self.clear().await;
             self.expire().await;
-            if run.connected && self.import.is_wanted() {
-                self.go_on_importing(open).await;
-            }
+            self.import.try_again();
+            self.live.count(open.connection.last_frame_at());
             run.looks += 1;
             if run.looks.is_multiple_of(LOOKS_UNTIL_HEARD) {
                 self.live.heard(open.connection.last_frame_at()).await;
@@ -295,6 +305,9 @@ impl Session {
                     self.on_receipt(id, &chat, &from, step, at).await;
                 }
             },
+            // The network does not say it again, either.
+            ConnectionEvent::History(part) => self.keep_history(part).await,
+            ConnectionEvent::Called(call) => self.on_call(None, call),
             _ => {},
         }
     }
@@ -316,9 +329,13 @@ impl Session {
                 run.showing = true;
                 self.show_qr(code, ttl).await;
             },
-            E::Paired { me, platform } => self.on_paired(open, me, platform).await?,
+            E::Paired { me, platform } => {
+                // The login is on its way: no end of the codes may stop it.
+                (run.showing, run.codes_end_at) = (false, None);
+                self.on_paired(open, me, platform).await?;
+            },
             E::Connected { me } => self.on_connected(open, run, me).await?,
-            E::ServerAck { .. } | E::Receipt { .. } => self.on_message_event(event).await,
+            E::ServerAck { .. } | E::Receipt { .. } | E::History(_) => self.on_message_event(event).await,
             E::PasskeyRequired { .. } => self.live.say(SessionStatus::PasskeyRequired, None, None).await,
             E::PairError { reason } => tracing::warn!(session = %self.id, reason, "pairing failed"),
             E::PhoneUnsupported => tracing::warn!(session = %self.id, "the phone cannot link devices"),
@@ -332,8 +349,7 @@ impl Session {
                 self.live.say(SessionStatus::Pairing, None, None).await;
                 run.codes_end_at = Some(Instant::now() + CODE_LASTS);
             },
-            E::Called(call) => self.on_call(open, call).await,
-            E::History(part) => self.keep_history(open, part).await,
+            E::Called(call) => self.on_call(Some(open.connection.clone()), call),
             E::LoggedOut { reason } => {
                 run.over = Some(Over::new(SessionStatus::LoggedOut, Some(logout_reason(&reason))))
             },
@@ -348,7 +364,7 @@ impl Session {
                 tracing::error!(session = %self.id, %reason, "the Signal state is poisoned")
             },
             // The client says online whenever the name changes.
-            E::NameChanged { .. } => self.show_presence(open),
+            E::NameChanged { .. } => self.show_presence(open, AFTER_NAME),
             E::Undecryptable { .. } => {},
             E::Disconnected { reason } => return Ok(Some(self.on_disconnected(reason, run))),
         }
@@ -392,6 +408,7 @@ impl Session {
 
     async fn on_paired(&mut self, open: &Open, me: Person, platform: String) -> Result<(), PortError> {
         open.sink.set_me(me.clone());
+        self.me = Some(me.jid.clone());
         self.live.say(SessionStatus::Connecting, Some("paired"), None).await;
         let at = self.shared.ports.clock.now();
         self.shared.outcomes.paired(self.account, self.id, me, platform, at).await
@@ -399,6 +416,7 @@ impl Session {
 
     async fn on_connected(&mut self, open: &Open, run: &mut Run, me: Person) -> Result<(), PortError> {
         open.sink.set_me(me.clone());
+        self.me = Some(me.jid.clone());
         (run.connected, run.showing, run.codes_end_at) = (true, false, None);
         run.connected_at = Some(Instant::now());
         self.dropped_at = None;
@@ -409,10 +427,10 @@ impl Session {
         self.record_status(SessionStatus::Connected, None).await?;
         self.live.say(SessionStatus::Connected, None, None).await;
         self.live.heard(open.connection.last_frame_at()).await;
-        if !self.is_always_online() {
-            self.show_presence(open);
+        if !open.sink.is_always_online() {
+            self.show_presence(open, Duration::ZERO);
         }
-        self.go_on_importing(open).await;
+        self.import.look();
         self.read_outbox().await?;
         self.expire().await;
         Ok(())

@@ -73,6 +73,7 @@ impl Session {
 
     /// Removes the Signal state, which is worthless without the link.
     pub(super) async fn forget_device(&mut self) -> Result<(), PortError> {
+        self.forget_history().await?;
         let state = self.claim().await?;
         self.state = None;
         state.erase().await.map_err(|error| PortError::Unavailable(error.to_string()))?;

@@ -10,11 +10,11 @@ use futures::{TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use waxwing_app::{
-    keys,
-    ports::{Bounds, Consistency, EntropyExt, Guard, Key, PortError, Query, Row, Write},
+    identities, keys,
+    ports::{Bounds, Consistency, EntropyExt, Guard, Key, PortError, Query, Records, Row, Write},
     rows,
 };
-use waxwing_domain::{AccountId, Person, SessionId, message::MessageImported, session::SessionSettings};
+use waxwing_domain::{AccountId, Jid, Person, SessionId, message::MessageImported, session::SessionSettings};
 use waxwing_whatsapp::{Connection, HistoryMessage, HistoryPart};
 
 use super::{Open, Session, Shared};
@@ -30,8 +30,8 @@ const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(24 * 30);
 const CONVERSATIONS: usize = 20;
 /// Messages that are recorded at once.
 const COMMITS: usize = 8;
-/// How often keeping a part is tried.
-const TRIES: u32 = 3;
+/// How often writing a row of a part is tried, a second apart: as long as an inbound message is.
+const TRIES: u32 = 30;
 
 /// A part that is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,13 +40,17 @@ struct Kept {
     rows: u32,
     /// How many of its conversations are recorded.
     done: usize,
+    /// Whose history it is.
+    owner: Jid,
 }
 
 /// The import of one session, in a task of its own.
 #[derive(Default)]
 pub(super) struct Import {
     task: Option<JoinHandle<Result<(), PortError>>>,
-    /// The last one failed, and there is something left.
+    /// Something may be there to import.
+    wanted: bool,
+    /// The last one failed.
     failed: bool,
 }
 
@@ -59,9 +63,14 @@ impl Import {
         ended.unwrap_or_else(|error| Err(PortError::Unavailable(error.to_string())))
     }
 
-    /// True when an import failed and should be tried again.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.failed && self.task.is_none()
+    /// Something may be there to import.
+    pub(super) fn look(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Goes on where an import failed.
+    pub(super) fn try_again(&mut self) {
+        self.wanted |= std::mem::take(&mut self.failed);
     }
 }
 
@@ -75,31 +84,25 @@ impl Drop for Import {
 
 impl Session {
     /// Keeps a part of the history until it is imported.
-    pub(super) async fn keep_history(&mut self, open: &Open, part: HistoryPart) {
+    pub(super) async fn keep_history(&mut self, part: HistoryPart) {
         let HistoryPart { kind, progress, packed } = part;
-        if !self.view.as_ref().is_some_and(|view| view.settings.import_history) {
+        let Some(view) = self.view.as_ref().filter(|view| view.settings.import_history) else { return };
+        let Some(owner) = self.me.clone().or_else(|| view.me.as_ref().map(|me| me.jid.clone())) else {
             return;
-        }
+        };
         let bytes = packed.len();
         if bytes > PART_BYTES_MAX {
             tracing::error!(session = %self.id, bytes, "a part of the history is too large, and is left out");
             return;
         }
         tracing::info!(session = %self.id, kind, bytes, progress, "a part of the history came");
-        for tried in 1.. {
-            match self.keep(&packed).await {
-                Ok(()) => break,
-                Err(error) if tried == TRIES => {
-                    tracing::error!(session = %self.id, %error, "a part of the history is lost");
-                    return;
-                },
-                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
-            }
+        match self.keep(&packed, owner).await {
+            Ok(()) => self.import.look(),
+            Err(error) => tracing::error!(session = %self.id, %error, "a part of the history is lost"),
         }
-        self.go_on_importing(open).await;
     }
 
-    async fn keep(&self, packed: &Bytes) -> Result<(), PortError> {
+    async fn keep(&self, packed: &Bytes, owner: Jid) -> Result<(), PortError> {
         let ports = &self.shared.ports;
         let now = ports.clock.now();
         let random: [u8; 8] = ports.entropy.bytes();
@@ -109,19 +112,35 @@ impl Session {
         for (index, bytes) in (0_u32..).zip(packed.chunks(ROW_BYTES)) {
             let key = keys::history_bytes(self.account, self.id, &part, index);
             let row = Row { key, value: bytes.to_vec(), version: 1, indexes: Vec::new(), expires_at };
-            ports.records.write_each(vec![Write::Put(row, Guard::Always)]).await?;
+            self.put(row).await?;
             rows_written = index + 1;
         }
         // Last: a part that is named is whole.
         let key = keys::history_part(self.account, self.id, &part);
-        let row = Row { expires_at, ..rows::row(key, 1, &Kept { rows: rows_written, done: 0 })? };
-        ports.records.write_each(vec![Write::Put(row, Guard::Always)]).await.map(drop)
+        let kept = Kept { rows: rows_written, done: 0, owner };
+        self.put(Row { expires_at, ..rows::row(key, 1, &kept)? }).await
+    }
+
+    async fn put(&self, row: Row) -> Result<(), PortError> {
+        let mut tries = 1;
+        loop {
+            let write = Write::Put(row.clone(), Guard::Always);
+            match self.shared.ports.records.write_each(vec![write]).await {
+                Err(error) if error.is_transient() && tries < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                },
+                other => return other.map(drop),
+            }
+        }
     }
 
     /// Imports what is kept, unless that is being done.
     pub(super) async fn go_on_importing(&mut self, open: &Open) {
-        let Some(view) = self.view.as_ref().filter(|_| self.import.task.is_none()) else { return };
-        let Some(me) = open.sink.me() else { return };
+        if !self.import.wanted || self.import.task.is_some() {
+            return;
+        }
+        let (Some(view), Some(me)) = (&self.view, open.sink.me()) else { return };
         let importer = Importer {
             shared: self.shared.clone(),
             account: self.account,
@@ -129,22 +148,68 @@ impl Session {
             me,
             settings: view.settings.clone(),
         };
+        self.import.wanted = false;
         match importer.next().await {
-            Ok(None) => self.import.failed = false,
-            Ok(Some(_)) => {
-                self.import.failed = false;
-                self.import.task = Some(tokio::spawn(importer.run(open.connection.clone())));
-            },
+            Ok(None) => {},
+            Ok(Some(_)) => self.import.task = Some(tokio::spawn(importer.run(open.connection.clone()))),
             Err(_) => self.import.failed = true,
         }
     }
 
     pub(super) fn on_imported(&mut self, ended: Result<(), PortError>) {
-        if let Err(error) = ended {
-            tracing::warn!(session = %self.id, %error, "the import of the history pauses");
-            self.import.failed = true;
+        match ended {
+            // Another part may have come meanwhile.
+            Ok(()) => self.import.look(),
+            Err(error) => {
+                tracing::warn!(session = %self.id, %error, "the import of the history pauses");
+                self.import.failed = true;
+            },
         }
     }
+
+    /// What is kept of a history goes with the link that it came by.
+    pub(super) async fn forget_history(&mut self) -> Result<(), PortError> {
+        if let Some(task) = self.import.task.take() {
+            task.abort();
+            let _ = task.await;
+        }
+        (self.import.wanted, self.import.failed) = (false, false);
+        let records = &*self.shared.ports.records;
+        while let Some((part, _, kept)) = first_part(records, self.account, self.id).await? {
+            forget_part(records, self.account, self.id, &part, kept.rows).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The first part that is kept: its name, the row's version.
+async fn first_part(
+    records: &dyn Records,
+    account: AccountId,
+    session: SessionId,
+) -> Result<Option<(String, u64, Kept)>, PortError> {
+    let partition = keys::history(account, session);
+    let query = Query { index: 0, partition, bounds: Bounds::default(), descending: false, limit: 1 };
+    let rows = records.query(query).await?;
+    rows.first().map(|row| Ok((row.key.sort.clone(), row.version, rows::value(row)?))).transpose()
+}
+
+/// Removes a part: its name first, since what has no name is nothing.
+async fn forget_part(
+    records: &dyn Records,
+    account: AccountId,
+    session: SessionId,
+    part: &str,
+    rows: u32,
+) -> Result<(), PortError> {
+    let name = keys::history_part(account, session, part);
+    let bytes = (0..rows).map(|index| keys::history_bytes(account, session, part, index));
+    let all: Vec<Key> = std::iter::once(name).chain(bytes).collect();
+    for keys in all.chunks(100) {
+        let deletes = keys.iter().map(|key| Write::Delete(key.clone(), Guard::Always)).collect();
+        records.write_each(deletes).await?;
+    }
+    Ok(())
 }
 
 struct Importer {
@@ -156,12 +221,12 @@ struct Importer {
 }
 
 impl Importer {
-    /// The first part that is kept: its name, and the row's version.
     async fn next(&self) -> Result<Option<(String, u64, Kept)>, PortError> {
-        let partition = keys::history(self.account, self.session);
-        let query = Query { index: 0, partition, bounds: Bounds::default(), descending: false, limit: 1 };
-        let rows = self.shared.ports.records.query(query).await?;
-        rows.first().map(|row| Ok((row.key.sort.clone(), row.version, rows::value(row)?))).transpose()
+        first_part(&*self.shared.ports.records, self.account, self.session).await
+    }
+
+    async fn forget(&self, part: &str, rows: u32) -> Result<(), PortError> {
+        forget_part(&*self.shared.ports.records, self.account, self.session, part, rows).await
     }
 
     async fn run(self, connection: Arc<Connection>) -> Result<(), PortError> {
@@ -180,6 +245,10 @@ impl Importer {
         mut kept: Kept,
     ) -> Result<(), PortError> {
         let records = &self.shared.ports.records;
+        if kept.owner != self.me.jid {
+            return self.forget(part, kept.rows).await;
+        }
+        let expires_at = self.shared.ports.clock.now().checked_add(KEPT).ok();
         let mut packed = Vec::new();
         for index in 0..kept.rows {
             let key = keys::history_bytes(self.account, self.session, part, index);
@@ -205,13 +274,31 @@ impl Importer {
             recorded.try_for_each_concurrent(COMMITS, |message| self.record(message)).await?;
             kept.done += CONVERSATIONS;
             version += 1;
-            let row = rows::row(keys::history_part(self.account, self.session, part), version, &kept)?;
+            let key = keys::history_part(self.account, self.session, part);
+            let row = Row { expires_at, ..rows::row(key, version, &kept)? };
             records.write_each(vec![Write::Put(row, Guard::Newer)]).await?;
         }
     }
 
+    /// The person under the address that keys the chat.
+    async fn known(&self, person: Person) -> Result<Person, PortError> {
+        if person.phone.is_some() || person.lid.is_none() {
+            return Ok(person);
+        }
+        let records = &*self.shared.ports.records;
+        let known = identities::person(records, self.account, self.session, person.jid).await?;
+        Ok(known.named(person.name))
+    }
+
     async fn record(&self, message: HistoryMessage) -> Result<(), PortError> {
         let HistoryMessage { whatsapp_id, chat, from, from_me, status, at, content } = message;
+        let (chat, from) = match chat.jid == from.jid {
+            true => {
+                let chat = self.known(chat).await?;
+                (chat.clone(), chat.named(from.name))
+            },
+            false => (self.known(chat).await?, from),
+        };
         if is_ignored(&chat.jid, &self.settings) {
             return Ok(());
         }
@@ -229,17 +316,5 @@ impl Importer {
         let message =
             MessageImported { session_id, chat, from, to, from_me, whatsapp_id, content, status, told, at };
         self.shared.outcomes.imported(self.account, message).await
-    }
-
-    /// Removes a part: its name first, since what has no name is nothing.
-    async fn forget(&self, part: &str, rows: u32) -> Result<(), PortError> {
-        let name = keys::history_part(self.account, self.session, part);
-        let bytes = (0..rows).map(|index| keys::history_bytes(self.account, self.session, part, index));
-        let all: Vec<Key> = std::iter::once(name).chain(bytes).collect();
-        for keys in all.chunks(100) {
-            let deletes = keys.iter().map(|key| Write::Delete(key.clone(), Guard::Always)).collect();
-            self.shared.ports.records.write_each(deletes).await?;
-        }
-        Ok(())
     }
 }

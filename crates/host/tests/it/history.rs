@@ -55,3 +55,24 @@ async fn what_was_said_before_the_link_is_imported_once_in_its_place_and_nobody_
     assert_eq!(world.messages(session).await.last().unwrap().whatsapp_id, live.whatsapp_id);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_goes_with_its_link_and_is_nobody_elses() {
+    let world = World::with(HostSettings::default()).await;
+    let settings = SessionSettings { import_history: true, ..SessionSettings::default() };
+    let session = world.linked_with(OWNER, settings).await;
+    world.sees("the own history", async || world.kept_history(session).await == 0).await;
+    world.stop(session).await;
+    world.until("the stop", session, |_, live| live.status == SessionStatus::Stopped).await;
+    world.keep_history(session, FRIENDS[0]).await;
+    world.start(session).await;
+    world.sees("another's history forgotten", async || world.kept_history(session).await == 0).await;
+
+    world.stop(session).await;
+    world.until("the stop", session, |_, live| live.status == SessionStatus::Stopped).await;
+    world.keep_history(session, OWNER).await;
+    world.log_out(session).await;
+    world.sees("the own history forgotten", async || world.kept_history(session).await == 0).await;
+    assert!(world.messages(session).await.is_empty());
+    world.end().await;
+}

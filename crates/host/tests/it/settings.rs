@@ -1,6 +1,9 @@
-use waxwing_domain::session::{ProxyUrl, SessionEvent, SessionSettings, SessionStatus, SettingsChange};
+use waxwing_domain::{
+    call::CallReceived,
+    session::{ProxyUrl, SessionSettings, SessionStatus, SettingsChange},
+};
 use waxwing_host::HostSettings;
-use waxwing_sandbox::{BehaviourChange, NewGroup};
+use waxwing_sandbox::{BehaviourChange, FaultRequest, NewGroup};
 
 use crate::{
     proxies::{NAME, Proxy},
@@ -103,8 +106,7 @@ async fn messages_are_marked_as_read_calls_declined_and_groups_left_out_as_is_wi
     let unread = friend.send_text(OWNER, "one").await.unwrap();
     world.sees("two messages", async || texts().await.len() == 2).await;
     let ringing = friend.call_to(OWNER, true).await.unwrap();
-    let rang =
-        async |count: usize| world.session_events(session, "session.call_received").await.len() == count;
+    let rang = async |count: usize| world.recorded_calls().await.len() == count;
     world.sees("a call", async || rang(1).await).await;
     assert_eq!(friend.call_state(&ringing.call_id).await.unwrap().state, "ringing");
 
@@ -128,14 +130,34 @@ async fn messages_are_marked_as_read_calls_declined_and_groups_left_out_as_is_wi
         .sees("the refusal", async || friend.call_state(&declined.call_id).await.unwrap().state == "rejected")
         .await;
     world.sees("the second call", async || rang(2).await).await;
-    let calls = world.session_events(session, "session.call_received").await;
-    let of = |event: &SessionEvent| match event {
-        SessionEvent::CallReceived(call) => {
-            (call.call_id.clone(), call.video, call.rejected, call.from.name.clone())
-        },
-        other => panic!("no call: {other:?}"),
-    };
-    assert_eq!(of(&calls[0]), (ringing.call_id, true, false, None));
-    assert_eq!(of(&calls[1]), (declined.call_id, false, true, None));
+    let mut calls = world.recorded_calls().await;
+    calls.sort_by_key(|call| call.rejected);
+    let of = |call: &CallReceived| (call.call_id.clone(), call.video, call.rejected);
+    assert_eq!(of(&calls[0]), (ringing.call_id, true, false));
+    assert_eq!(of(&calls[1]), (declined.call_id, false, true));
+    assert!(calls.iter().all(|call| call.session_id == session && call.from.phone.is_some()));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wished_for_while_a_session_is_away_counts_for_what_waits_for_it() {
+    let world = World::with(HostSettings::default()).await;
+    let settings = SessionSettings { ignore_groups: true, ..SessionSettings::default() };
+    let session = world.linked_with(OWNER, settings).await;
+    world.network.create_phone(FRIEND, None).await.unwrap();
+    let friend = world.network.phone(FRIEND).unwrap();
+    let group =
+        NewGroup { subject: "shop".to_owned(), participants: vec![OWNER.to_owned()], ..NewGroup::default() };
+    let group = friend.create_group(group).await.unwrap();
+    for kind in ["refuse_connections", "drop_connections"] {
+        let fault = FaultRequest { kind: kind.to_owned(), ..FaultRequest::default() };
+        world.network.inject(fault).await.unwrap();
+    }
+    let connections = world.wire.connections();
+    world.sees("a try to connect again", async || world.wire.connections() > connections).await;
+    friend.send_text(&group.jid, "to all").await.unwrap();
+    world.change(session, SettingsChange { ignore_groups: Some(false), ..SettingsChange::default() }).await;
+    world.network.clear_faults().await.unwrap();
+    world.sees("the message of the group", async || world.messages(session).await.len() == 1).await;
     world.end().await;
 }

@@ -21,8 +21,8 @@ use waxwing_app::{
     id_source::IdSource,
     keys,
     ports::{
-        Bounds, Clock as _, Consistency, EntropyExt as _, FeedItem, Gateway, Key, Pairing as _, PortError,
-        Query, Records, Row, StreamName, Write,
+        Bounds, Clock as _, Consistency, EntropyExt as _, FeedItem, Gateway, Guard, Key, Pairing as _,
+        PortError, Query, Records, Row, Write,
     },
     processes::Delivery,
     projections::{MessageProjection, SessionProjection},
@@ -31,9 +31,10 @@ use waxwing_app::{
     views::{LiveSession, MessageView, Placement, SessionView},
 };
 use waxwing_domain::{
-    AccountId, Content, DomainEvent as _, Jid, Network as WhatsappNetwork, SessionId, Text,
+    AccountId, Content, Jid, Network as WhatsappNetwork, SessionId, Text,
+    call::{CallEvent, CallReceived},
     message::MessageEvent,
-    session::{Session, SessionEvent, SessionSettings, SessionStatus, SettingsChange},
+    session::{Session, SessionSettings, SessionStatus, SettingsChange},
 };
 use waxwing_embedded::Engine;
 use waxwing_host::{Host, HostPorts, HostSettings, Membership};
@@ -324,13 +325,12 @@ impl World {
         code.unwrap().code
     }
 
-    /// The session's events of this type.
-    pub async fn session_events(&self, session: SessionId, kind: &str) -> Vec<SessionEvent> {
-        let stream = StreamName::new(<Session as waxwing_domain::Aggregate>::TYPE, session);
+    /// The calls that were recorded.
+    pub async fn recorded_calls(&self) -> Vec<CallReceived> {
         let mut found = Vec::new();
-        for commit in self.commands.ports.journal.read(account(), &stream).await.unwrap() {
-            let events = codec::open::<SessionEvent>(&*self.commands.ports.secrets, &commit).await.unwrap();
-            found.extend(events.into_iter().filter(|event| event.event_type() == kind));
+        for item in self.engine.feed().next("nobody of calls", &["call"], 1_000).await.unwrap() {
+            let events = codec::open::<CallEvent>(&*self.commands.ports.secrets, &item.commit).await.unwrap();
+            found.extend(events.into_iter().map(|CallEvent::Received(call)| call));
         }
         found
     }
@@ -359,6 +359,15 @@ impl World {
         told
     }
 
+    /// A part of a history is kept, of whoever it is.
+    pub async fn keep_history(&self, session: SessionId, owner: &str) {
+        let kept = serde_json::json!({ "rows": 1, "done": 0, "owner": format!("{owner}@s.whatsapp.net") });
+        let named = rows::row(keys::history_part(account(), session, "part"), 1, &kept).unwrap();
+        let bytes = rows::row(keys::history_bytes(account(), session, "part", 0), 1, &"no history").unwrap();
+        let writes = [bytes, named].map(|row| Write::Put(row, Guard::Always));
+        self.engine.records().write_each(writes.into()).await.unwrap();
+    }
+
     /// How many parts of the history wait to be imported.
     pub async fn kept_history(&self, session: SessionId) -> usize {
         let (partition, bounds) = (keys::history(account(), session), Bounds::default());
@@ -376,6 +385,10 @@ impl World {
         if tokio::time::timeout(DEADLINE, look).await.is_err() {
             panic!("did not happen in time: {what}");
         }
+    }
+
+    pub async fn log_out(&self, session: SessionId) {
+        self.commands.wish_session(account(), session, SessionWish::Logout, &Cause::system()).await.unwrap();
     }
 
     pub async fn stop(&self, session: SessionId) {

@@ -48,6 +48,7 @@ async fn settings_change_one_by_one_and_no_password_is_shown() -> Result<()> {
     for (settings, pointer) in [
         (json!({ "proxy": "ftp://proxy:21" }), "/settings/proxy"),
         (json!({ "proxy": "http://proxy" }), "/settings/proxy"),
+        (json!({ "proxy": "socks5://other:***@proxy.example:1080" }), "/settings/proxy"),
         (json!({ "device_name": "" }), "/settings/device_name"),
         (json!({ "device_name": "x".repeat(51) }), "/settings/device_name"),
         (json!({ "auto_read": "yes" }), "/settings/auto_read"),
@@ -65,6 +66,8 @@ async fn settings_change_one_by_one_and_no_password_is_shown() -> Result<()> {
         }
     }
     ensure!(client.get(&format!("/sessions/{session}")).await?.body["settings"] == expected);
+    let sent_back = patch(&client, session, json!({ "settings": expected })).await?;
+    ensure!(sent_back.status == 200 && sent_back.body["settings"] == expected, "{sent_back:?}");
     ensure!(patch(&client, "ses_01KAJ1V7Q6E1P8K3M5R7T9W2YB", json!({ "settings": {} })).await?.status == 404);
     waxwing.stop().await.map(drop)
 }
