@@ -11,6 +11,7 @@ use waxwing_app::{
 use waxwing_whatsapp::{SignalState, StateError};
 
 use super::{Poke, Session};
+use crate::supervisor::Membership;
 
 /// How often a session looks whether the host that holds it has let go, in case it was not told.
 pub(super) const LET_GO_LOOK: Duration = Duration::from_secs(5);
@@ -84,12 +85,17 @@ impl Session {
     /// Hints that came while the session was let go are for whoever has it now.
     pub(super) async fn pass_on_hints(&mut self) {
         self.pokes.close();
-        let mut hinted = false;
+        let (mut wish, mut outbox) = (false, false);
         while let Ok(poke) = self.pokes.try_recv() {
-            hinted |= matches!(poke, Poke::Wish | Poke::Outbox);
+            wish |= matches!(poke, Poke::Wish);
+            outbox |= matches!(poke, Poke::Outbox);
         }
-        if let Some(membership) = self.shared.ports.membership.as_ref().filter(|_| hinted) {
-            membership.peers.session_changed(self.account, self.id).await;
+        let Some(Membership { peers, .. }) = &self.shared.ports.membership else { return };
+        if wish {
+            peers.session_changed(self.account, self.id).await;
+        }
+        if outbox {
+            peers.outbox_changed(self.account, self.id).await;
         }
     }
 

@@ -225,7 +225,8 @@ impl World {
     pub fn join(&self, name: &str) {
         let address = format!("http://{name}.invalid");
         let membership = Membership { address, peers: Arc::new(self.switchboard.clone()) };
-        let settings = HostSettings::default();
+        // What tests replay from the feed goes at a look.
+        let settings = HostSettings { look: Duration::from_secs(5), ..HostSettings::default() };
         let host = self.start_host(name, Some(membership), settings, |connector| connector);
         tokio::spawn(async move { host.run().await });
     }
