@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use waxwing_host::HostSettings;
+
 use crate::world::World;
 
 const OWNER: &str = "15550001111";
@@ -5,7 +9,8 @@ const FRIEND: &str = "15550002222";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_a_replay_brings_back_into_the_outbox_is_not_sent_again() {
-    let world = World::new().await;
+    // What a replay brings back goes at a look.
+    let world = World::with(HostSettings { look: Duration::from_secs(2), ..HostSettings::default() }).await;
     world.network.create_phone(FRIEND, None).await.unwrap();
     let session = world.linked(OWNER).await;
 
