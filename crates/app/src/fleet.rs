@@ -39,6 +39,11 @@ impl Fleet {
         open.max_by_key(|(name, _)| weight(name)).map(|(name, view)| (name.as_str(), view))
     }
 
+    /// Whether WhatsApp refused the client at another host than this one.
+    pub fn is_outdated_beside(&self, me: &str) -> bool {
+        self.hosts.iter().any(|(name, view)| name != me && view.outdated)
+    }
+
     /// Which hosts take sessions. The same ones send every session to the same place.
     pub fn open(&self) -> impl Iterator<Item = &str> {
         self.hosts.iter().filter(|(_, view)| !view.draining).map(|(name, _)| name.as_str())
@@ -52,8 +57,12 @@ mod tests {
     use super::*;
 
     fn fleet(names: &[&str], draining: &str) -> Fleet {
-        let view =
-            |name: &&str| HostView { address: String::new(), sessions: 0, draining: *name == draining };
+        let view = |name: &&str| HostView {
+            address: String::new(),
+            sessions: 0,
+            draining: *name == draining,
+            outdated: false,
+        };
         Fleet { hosts: names.iter().map(|name| ((*name).to_owned(), view(name))).collect() }
     }
 

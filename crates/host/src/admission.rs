@@ -15,7 +15,22 @@ const HELD: Duration = Duration::from_secs(300);
 pub(crate) struct Admission {
     interval: Duration,
     next: Mutex<Instant>,
-    held_until: watch::Sender<Option<Instant>>,
+    held: watch::Sender<Held>,
+}
+
+/// Why nobody is let through.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Held {
+    /// A session of this host was refused; until then.
+    until: Option<Instant>,
+    /// One of another host was.
+    elsewhere: bool,
+}
+
+impl Held {
+    fn here(self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
 }
 
 impl Admission {
@@ -24,25 +39,37 @@ impl Admission {
         Self {
             interval: Duration::from_secs(1) / per_s.max(1),
             next: Mutex::new(Instant::now()),
-            held_until: watch::Sender::default(),
+            held: watch::Sender::default(),
         }
     }
 
     /// Lets nobody through for some minutes. False when it did so already.
     pub(crate) fn hold(&self) -> bool {
         let news = !self.is_held();
-        self.held_until.send_replace(Some(Instant::now() + HELD));
+        self.held.send_modify(|held| held.until = Some(Instant::now() + HELD));
         news
     }
 
     /// Somebody wants to try.
     pub(crate) fn release(&self) {
-        self.held_until.send_replace(None);
+        self.held.send_modify(|held| held.until = None);
+    }
+
+    /// Whether a session of this host was refused.
+    pub(crate) fn is_held_here(&self) -> bool {
+        self.held.borrow().here()
+    }
+
+    /// Other hosts hold their sessions, or no longer. True when it is news that they do.
+    pub(crate) fn others_hold(&self, hold: bool) -> bool {
+        let changed = self.held.send_if_modified(|held| std::mem::replace(&mut held.elsewhere, hold) != hold);
+        changed && hold
     }
 
     /// Whether nobody is let through.
     pub(crate) fn is_held(&self) -> bool {
-        self.held_until.borrow().is_some_and(|until| Instant::now() < until)
+        let held = *self.held.borrow();
+        held.here() || held.elsewhere
     }
 
     /// Returns when the caller may connect.
@@ -64,11 +91,13 @@ impl Admission {
     }
 
     async fn not_held(&self) {
-        let mut held = self.held_until.subscribe();
+        let mut held = self.held.subscribe();
         loop {
-            let until = *held.borrow_and_update();
-            match until.filter(|until| Instant::now() < *until) {
-                None => return,
+            let now = *held.borrow_and_update();
+            match now.until.filter(|_| now.here()) {
+                None if !now.elsewhere => return,
+                // The sender is this value's own: it does not go.
+                None => drop(held.changed().await),
                 Some(until) => tokio::select! {
                     () = tokio::time::sleep_until(until) => {}
                     _ = held.changed() => {}

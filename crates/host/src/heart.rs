@@ -18,7 +18,7 @@ use waxwing_app::{
     views::HostView,
 };
 
-use crate::{members::Members, supervisor::HostPorts};
+use crate::{admission::Admission, members::Members, supervisor::HostPorts};
 
 /// After so long without a beat the others may take the sessions.
 const LEASE: Duration = Duration::from_secs(30);
@@ -35,6 +35,7 @@ pub(crate) async fn beat(
     ports: HostPorts,
     address: String,
     members: Arc<Members>,
+    admission: Arc<Admission>,
     sessions: impl Fn() -> usize,
     alive: watch::Sender<bool>,
     mut stop: watch::Receiver<bool>,
@@ -48,13 +49,19 @@ pub(crate) async fn beat(
         }
         let written = async {
             let _row = members.row.lock().await;
-            let draining = members.is_draining();
-            write(&ports, &HostView { address: address.clone(), sessions: sessions(), draining }).await
+            let (draining, outdated) = (members.is_draining(), admission.is_held_here());
+            let view = HostView { address: address.clone(), sessions: sessions(), draining, outdated };
+            write(&ports, &view).await
         };
         let pause = match timeout(BEAT_TIMEOUT, written).await {
             Ok(Ok(())) => {
                 last = Some(began);
                 look_round(&members).await;
+                if admission.others_hold(members.are_outdated()) {
+                    tracing::error!(
+                        "WhatsApp refuses this version of the client at another host: no session connects"
+                    );
+                }
                 BEAT
             },
             Ok(Err(error)) => {
@@ -96,7 +103,8 @@ pub(crate) async fn drain(ports: &HostPorts, members: &Members, address: &str, s
     let written = async {
         // No beat that knew nothing of it comes later.
         let _row = members.row.lock().await;
-        write(ports, &HostView { address: address.to_owned(), sessions, draining: true }).await
+        let address = address.to_owned();
+        write(ports, &HostView { address, sessions, draining: true, outdated: false }).await
     };
     match timeout(BEAT_TIMEOUT, written).await {
         Ok(Ok(())) => {},

@@ -24,6 +24,7 @@ pub(crate) struct Members {
     /// When the last reading began.
     read_at: Mutex<Option<Instant>>,
     draining: AtomicBool,
+    outdated: AtomicBool,
     /// Held while this host's own row is written.
     pub(crate) row: Mutex<()>,
 }
@@ -31,7 +32,8 @@ pub(crate) struct Members {
 impl Members {
     pub(crate) fn new(records: Arc<dyn Records>, me: Option<String>) -> Self {
         let (known, read_at) = (watch::Sender::default(), Mutex::default());
-        Self { records, me, known, read_at, draining: AtomicBool::new(false), row: Mutex::default() }
+        let (draining, outdated) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { records, me, known, read_at, draining, outdated, row: Mutex::default() }
     }
 
     /// This host takes no session any more.
@@ -41,6 +43,11 @@ impl Members {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether WhatsApp refused the client at another host, as far as is known.
+    pub(crate) fn are_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Acquire)
     }
 
     /// Whether there may be others.
@@ -75,6 +82,8 @@ impl Members {
         }
         let began = Instant::now();
         let fleet = Fleet::read(&*self.records).await?;
+        let outdated = self.me.as_ref().is_some_and(|me| fleet.is_outdated_beside(me));
+        self.outdated.store(outdated, Ordering::Release);
         *read_at = Some(began);
         self.known.send_if_modified(|known| {
             let changed = !known.open().eq(fleet.open());

@@ -78,7 +78,7 @@ pub(crate) struct Shared {
     pub(crate) settings: HostSettings,
     pub(crate) outcomes: Outcomes,
     pub(crate) lanes: Lanes,
-    pub(crate) admission: Admission,
+    pub(crate) admission: Arc<Admission>,
     /// Bounds how many sessions go to other hosts each second.
     pub(crate) leaving: Admission,
     pub(crate) members: Arc<Members>,

@@ -155,7 +155,7 @@ impl Host {
         let (lanes, mut tasks) = Lanes::start(&lane_ports, ports.clock.clone());
         let retry = ReceiptRetry { outcomes: outcomes.clone(), parking, clock: ports.clock.clone() };
         tasks.spawn(retry.run(stopped));
-        let admission = Admission::new(settings.connects_per_s);
+        let admission = Arc::new(Admission::new(settings.connects_per_s));
         let leaving = Admission::new(settings.connects_per_s);
         let pokes: Arc<Mutex<Pokes>> = Arc::default();
         let (living, alive) = watch::channel(ports.membership.is_none());
@@ -164,8 +164,8 @@ impl Host {
         if let Some(Membership { address, .. }) = ports.membership.clone() {
             let held = pokes.clone();
             let sessions = move || held.lock().unwrap_or_else(PoisonError::into_inner).len();
-            let (ports, members) = (ports.clone(), members.clone());
-            tasks.spawn(heart::beat(ports, address, members, sessions, living, stop.subscribe()));
+            let (ports, members, admission) = (ports.clone(), members.clone(), admission.clone());
+            tasks.spawn(heart::beat(ports, address, members, admission, sessions, living, stop.subscribe()));
         }
         let alive_here = alive.clone();
         let shared = Arc::new(Shared {

@@ -10,6 +10,9 @@ pub struct HostView {
     /// It is about to stop: it gives its sessions away and takes none.
     #[serde(default)]
     pub draining: bool,
+    /// WhatsApp refused this version of the client there: no host connects for a while.
+    #[serde(default)]
+    pub outdated: bool,
 }
 
 /// Which host holds a session. The row's version is the epoch.
