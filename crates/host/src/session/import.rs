@@ -2,6 +2,8 @@
 //!
 //! The network forgets a part once the client has it, so a part is kept in Records first, packed as it came, and goes when all
 //! of it is recorded. What is left of it after a crash is imported when the session is connected again.
+//!
+//! The client library confirms a part before it fetches it: one whose fetch fails is not handed over again.
 
 use std::{sync::Arc, time::Duration};
 
