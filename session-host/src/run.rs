@@ -86,7 +86,7 @@ async fn tell_metrics(host: Host, clock: Arc<dyn Clock>) {
         every.tick().await;
         if host.is_alive() {
             let sessions = f64::from(u32::try_from(host.sessions()).unwrap_or(u32::MAX));
-            let Census { statuses, health, oldest_frame_at } = host.census();
+            let Census { statuses, health, oldest_frame_at, client_outdated } = host.census();
             let count = |of: Option<&usize>| {
                 of.map_or(0.0, |count| f64::from(u32::try_from(*count).unwrap_or(u32::MAX)))
             };
@@ -99,6 +99,7 @@ async fn tell_metrics(host: Host, clock: Arc<dyn Clock>) {
                 ("SessionsReconnecting", "Count", count(statuses.get("reconnecting"))),
                 ("SessionsDeaf", "Count", count(health.get("deaf"))),
                 ("OldestFrameAge", "Milliseconds", age),
+                ("ClientOutdated", "Count", if client_outdated { 1.0 } else { 0.0 }),
             ];
             print_metrics(now, &metrics);
         }

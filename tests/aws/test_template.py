@@ -399,6 +399,13 @@ def hosts_are_missed(all_files):
     yield "no alarm when no host lives"
 
 
+def outdated_clients_alarm(all_files):
+    for alarm in properties(all_files[HOST], "AWS::CloudWatch::Alarm").values():
+        if (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ("ClientOutdated", "Maximum", 1):
+            return
+    yield "no alarm when WhatsApp refuses the client"
+
+
 def only_named_doors_are_open(all_files):
     """Nothing but groups of ours may come in, and a private subnet stays private."""
     network = all_files[NETWORK]
@@ -444,6 +451,7 @@ RULES = (
     policies_are_narrow,
     containers_can_do_little,
     hosts_are_missed,
+    outdated_clients_alarm,
     only_named_doors_are_open,
     compose_files_are_safe,
 )
@@ -541,6 +549,7 @@ MUTATIONS = (
     (containers_can_do_little, SANDBOX, (*CONTAINER, "HealthCheck"), GONE),
     (containers_can_do_little, SANDBOX, (*CONTAINER, "LinuxParameters"), GONE),
     (hosts_are_missed, HOST, resource("NoHeartbeat", "TreatMissingData"), "notBreaching"),
+    (outdated_clients_alarm, HOST, resource("ClientOutdated", "MetricName"), "HostHeartbeat"),
     (only_named_doors_are_open, NETWORK, resource("HostsGroup", "SecurityGroupIngress", 0), {"IpProtocol": "tcp", "CidrIp": "0.0.0.0/0"}),
     (only_named_doors_are_open, NETWORK, resource("HostsGroup", "SecurityGroupEgress"), GONE),
     (only_named_doors_are_open, NETWORK, resource("InternetRoute", "RouteTableId"), {"Ref": "PrivateRoutes"}),

@@ -100,7 +100,7 @@ fn scale(sessions: u32, connections: u32, development: bool) -> Result<String> {
     // The bench has as many sockets open as the network, and is no program that raises its limit.
     let mut network = Command::new("sh");
     network.args(["-c", "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\""]);
-    network.arg(folder.join("examples/network_bench")).arg(folder.join("waxwing"));
+    network.arg(folder.join("examples/network_bench"));
     report += &shown("network", network.arg(connections.to_string()))?;
     Ok(report)
 }

@@ -34,8 +34,8 @@ impl Sessions {
         self.all().remove(&session);
     }
 
-    pub(crate) fn census(&self) -> Census {
-        let mut census = Census::default();
+    pub(crate) fn census(&self, client_outdated: bool) -> Census {
+        let mut census = Census { client_outdated, ..Census::default() };
         for Seen { status, health, last_frame_at } in self.all().values() {
             *census.statuses.entry(status.as_str()).or_default() += 1;
             *census.health.entry(health).or_default() += 1;

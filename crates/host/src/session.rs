@@ -365,13 +365,10 @@ impl Session {
                     self.close(&mut open).await;
                     return self.over(over).await;
                 },
-                Ended::Reopen => {
-                    self.drain(&mut open).await;
-                    open.connection.abort();
-                    self.state = None;
-                    return Ok(());
-                },
-                Ended::Fenced => {
+                Ended::Reopen | Ended::Fenced => {
+                    if matches!(ended, Ended::Reopen) {
+                        self.drain(&mut open).await;
+                    }
                     open.connection.abort();
                     self.state = None;
                     return Ok(());

@@ -332,7 +332,7 @@ impl Gateway for Host {
 
 impl CountsSessions for Host {
     fn census(&self) -> Census {
-        self.shared.sessions.census()
+        self.shared.sessions.census(self.shared.admission.is_held_here())
     }
 }
 

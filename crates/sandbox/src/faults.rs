@@ -21,7 +21,7 @@ pub struct FaultRequest {
     /// At once: `drop_connections`, `log_out` (401), `replace` (409), `media_gone`, `pre_keys_exhausted`.
     /// Until used up or over: `refuse_connections`, `client_outdated` (405), `service_unavailable` (503), `restrict`
     /// (402, a temporary ban), `duplicate`, `delay`, `reorder`, `lose_ack`, `corrupt`, `limit_unanswered` (463), `slow_phone`,
-    /// `never_online`.
+    /// `never_online`, `passkey` (a scanned code asks for a passkey).
     pub kind: String,
     /// Only this phone, or its companions; the whole network when absent.
     pub number: Option<String>,
@@ -56,7 +56,7 @@ pub struct Fault {
     pub limit: Option<i64>,
 }
 
-const LASTING: [&str; 12] = [
+const LASTING: [&str; 13] = [
     "refuse_connections",
     "client_outdated",
     "service_unavailable",
@@ -69,6 +69,7 @@ const LASTING: [&str; 12] = [
     "limit_unanswered",
     "slow_phone",
     "never_online",
+    "passkey",
 ];
 const AT_ONCE: [&str; 5] = ["drop_connections", "log_out", "replace", "media_gone", "pre_keys_exhausted"];
 /// These show at the next connect.

@@ -14,6 +14,7 @@ use waproto::whatsapp as wa;
 
 use crate::error::{Failure, Refusal};
 use crate::live::{Address, ConnectionId, Pairing, Registration};
+use crate::faults;
 use crate::phones::{self, Form, Phone};
 use crate::stanza::{self, Read};
 use crate::store::Query;
@@ -100,7 +101,27 @@ pub(crate) fn scan(turn: &mut Turn<'_>, phone: &Phone, qr: &str) -> Result<(), F
         )
         .into());
     }
+    if faults::applies(turn, "passkey", phone.id)? {
+        return ask_for_passkey(turn, phone, connection);
+    }
     claim(turn, phone, connection, &identity, &secret)
+}
+
+/// A challenge as WebAuthn has it (`PublicKeyCredentialRequestOptions`). Nobody answers it here.
+const PASSKEY_OPTIONS: &str = r#"{"challenge":"c2FuZGJveA","rpId":"web.whatsapp.com","userVerification":"required"}"#;
+
+/// The account wants a passkey: the client is asked for it, and the phone does not link it now. As
+/// `whatsapp-rust`'s `passkey/flow.rs` reads it.
+fn ask_for_passkey(turn: &mut Turn<'_>, phone: &Phone, connection: ConnectionId) -> Result<(), Failure> {
+    let options = NodeBuilder::new("passkey_request_options").bytes(PASSKEY_OPTIONS.as_bytes().to_vec());
+    let notification = NodeBuilder::new("notification")
+        .attr("from", stanza::SERVER)
+        .attr("type", "passkey_prologue_request")
+        .attr("id", turn.stanza_id(phone.network)?)
+        .attr("t", stanza::seconds(turn.now))
+        .children([options.build()]);
+    turn.send(connection, notification.build());
+    Ok(())
 }
 
 /// A phone has up to [`limits::COMPANIONS`], those included that are being linked.

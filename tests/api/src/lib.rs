@@ -1,6 +1,7 @@
 //! What black-box tests and benches share: waxwing as a process, a client, and a receiver of webhooks.
 
 mod client;
+pub mod figures;
 mod process;
 mod receiver;
 pub mod traffic;

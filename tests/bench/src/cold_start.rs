@@ -15,10 +15,10 @@ use tokio::{
     process::{Child, Command},
     time::timeout,
 };
-use waxwing_tests_api::DEADLINE;
+use waxwing_tests_api::{DEADLINE, figures::status_kb};
 
 use crate::{
-    row, status_kb,
+    row,
     stub::{Seen, Stub},
 };
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use waxwing_tests_api::{Client, Sandbox, Waxwing, eventually};
+use waxwing_tests_api::{Client, Sandbox, Waxwing, eventually, figures::resident_kb};
 
-use crate::{row, status_kb};
+use crate::row;
 
 /// Sessions linked at once.
 const CONCURRENCY: usize = 8;
@@ -46,10 +46,6 @@ pub(crate) async fn all_connected(client: &Client, sessions: usize) -> Result<()
         Ok(Some(()))
     })
     .await
-}
-
-pub(crate) fn resident_kb(pid: u32) -> Result<u64> {
-    status_kb(pid, "VmRSS")
 }
 
 /// How much each of `sessions` idle, connected sessions adds.

@@ -17,9 +17,9 @@ mod idle;
 mod scale;
 mod stub;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,11 +43,4 @@ fn main() -> Result<()> {
 /// One line of the table.
 fn row(what: &str, value: String, remark: &str) {
     println!("| {what} | {value} | {remark} |");
-}
-
-/// What the kernel says of a process's memory.
-fn status_kb(pid: u32, what: &str) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
-    Ok(line.with_context(|| what.to_owned())?.trim().trim_end_matches("kB").trim().parse()?)
 }

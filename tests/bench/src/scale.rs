@@ -1,16 +1,16 @@
 //! Sessions by the thousand in one process: memory, processor time while idle, restarts. The network is a process of its own.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tempfile::TempDir;
+use waxwing_tests_api::{
+    Sandbox, Waxwing,
+    figures::{processor_time, resident_kb},
 };
 
-use anyhow::{Context, Result};
-use tempfile::TempDir;
-use waxwing_tests_api::{Sandbox, Waxwing};
-
 use crate::{
-    idle::{all_connected, link_all, resident_kb},
+    idle::{all_connected, link_all},
     row,
 };
 
@@ -103,13 +103,4 @@ async fn rest(world: &World, waxwing: &Waxwing, sessions: usize, when: &str) -> 
         ),
     );
     Ok(())
-}
-
-/// Since the start of the process.
-fn processor_time(pid: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // After the name, which may hold anything: user and system time, in hundredths of a second.
-    let fields = stat.rsplit(')').next().context("fields")?.split_whitespace().skip(11).take(2);
-    let ticks = fields.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-    Ok(Duration::from_millis(ticks * 10))
 }

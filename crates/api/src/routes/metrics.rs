@@ -66,6 +66,12 @@ fn written(census: &Census, now: jiff::Timestamp) -> String {
         "",
         vec![("", age)],
     );
+    family(
+        "waxwing_client_outdated",
+        "1 while sessions wait because WhatsApp refuses the client's version: upgrade.",
+        "",
+        vec![("", if census.client_outdated { 1.0 } else { 0.0 })],
+    );
     text
 }
 
@@ -80,6 +86,7 @@ mod tests {
             statuses: [("connected", 2), ("pairing", 1)].into(),
             health: [("deaf", 1), ("healthy", 2)].into(),
             oldest_frame_at: Some(at),
+            client_outdated: true,
         };
         let text = written(&census, at + jiff::SignedDuration::from_millis(1_500));
         for line in [
@@ -87,6 +94,7 @@ mod tests {
             "waxwing_sessions{status=\"pairing\"} 1",
             "waxwing_sessions_health{state=\"deaf\"} 1",
             "waxwing_session_frame_age_seconds_max 1.5",
+            "waxwing_client_outdated 1",
             "# TYPE waxwing_sessions gauge",
         ] {
             assert!(text.lines().any(|written| written == line), "{line} in {text}");

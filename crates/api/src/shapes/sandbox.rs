@@ -254,6 +254,8 @@ pub(crate) enum FaultKind {
     SlowPhone,
     /// A phone that is never online, until the fault is removed or over.
     NeverOnline,
+    /// The phone scans a code and wants a passkey before it links the session, which then says `passkey_required`.
+    Passkey,
 }
 
 /// A fault to add.

@@ -72,29 +72,17 @@ pub(crate) struct SessionSettingsShape {
 
 impl From<SessionSettings> for SessionSettingsShape {
     fn from(settings: SessionSettings) -> Self {
-        let SessionSettings {
-            device_name,
-            proxy,
-            always_online,
-            auto_read,
-            reject_calls,
-            ignore_groups,
-            ignore_broadcasts,
-            ignore_channels,
-            import_history,
-            history_webhooks,
-        } = settings;
         Self {
-            device_name,
-            proxy: proxy.as_ref().map(ProxyUrl::shown),
-            always_online,
-            auto_read,
-            reject_calls,
-            ignore_groups,
-            ignore_broadcasts,
-            ignore_channels,
-            import_history,
-            history_webhooks,
+            device_name: settings.device_name,
+            proxy: settings.proxy.as_ref().map(ProxyUrl::shown),
+            always_online: settings.always_online,
+            auto_read: settings.auto_read,
+            reject_calls: settings.reject_calls,
+            ignore_groups: settings.ignore_groups,
+            ignore_broadcasts: settings.ignore_broadcasts,
+            ignore_channels: settings.ignore_channels,
+            import_history: settings.import_history,
+            history_webhooks: settings.history_webhooks,
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use waxwing_domain::{
     AccountId, CallId, MessageId, Person, SessionId,
     call::{Call, CallCommand, CallReceived},
-    message::{Message, MessageCommand, MessageError, MessageImported, ReceiveMessage, RecordReceipt},
+    message::{Message, MessageCommand, MessageError, MessageStatus, ReceiveMessage, RecordReceipt},
     session::{Session, SessionCommand, SessionError, SessionStatus},
 };
 
@@ -80,34 +80,31 @@ impl Outcomes {
         account: AccountId,
         message: ReceiveMessage,
     ) -> Result<MessageId, PortError> {
-        let id = inbound_message_id(
-            message.session_id,
-            &message.chat,
-            &message.from,
-            &message.whatsapp_id,
-            message.at,
-        );
-        for person in [&message.chat, &message.from, &message.to] {
-            self.identities.learn(account, message.session_id, person).await?;
-        }
+        let id = self.identified(account, &message).await?;
         self.on_message(account, id, MessageCommand::Receive(message), true).await?;
         Ok(id)
     }
 
     /// The phone handed a message over with the history. Durable when this returns; a second time, or for one that came
     /// in by itself, it changes nothing.
-    pub async fn imported(&self, account: AccountId, message: MessageImported) -> Result<(), PortError> {
-        let id = inbound_message_id(
-            message.session_id,
-            &message.chat,
-            &message.from,
-            &message.whatsapp_id,
-            message.at,
-        );
-        for person in [&message.chat, &message.from, &message.to] {
-            self.identities.learn(account, message.session_id, person).await?;
+    pub async fn imported(
+        &self,
+        account: AccountId,
+        message: ReceiveMessage,
+        status: MessageStatus,
+        told: bool,
+    ) -> Result<(), PortError> {
+        let id = self.identified(account, &message).await?;
+        self.on_message(account, id, MessageCommand::Import { message, status, told }, true).await
+    }
+
+    /// The id of a message that the network brings. Whom it names is known when this returns.
+    async fn identified(&self, account: AccountId, message: &ReceiveMessage) -> Result<MessageId, PortError> {
+        let ReceiveMessage { session_id, chat, from, to, whatsapp_id, at, .. } = message;
+        for person in [chat, from, to] {
+            self.identities.learn(account, *session_id, person).await?;
         }
-        self.on_message(account, id, MessageCommand::Import(message), true).await
+        Ok(inbound_message_id(*session_id, chat, from, whatsapp_id, *at))
     }
 
     /// WhatsApp acknowledged a message.

@@ -45,6 +45,8 @@ pub struct Census {
     pub health: BTreeMap<&'static str, usize>,
     /// Of those that are connected, when the one that has heard nothing for the longest time heard something; to the half minute.
     pub oldest_frame_at: Option<Timestamp>,
+    /// WhatsApp refuses the client's version: this process has lately seen it, and its sessions wait.
+    pub client_outdated: bool,
 }
 
 /// Counts sessions.

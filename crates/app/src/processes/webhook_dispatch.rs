@@ -264,10 +264,14 @@ impl WebhookDispatch {
         Err(gone(named))
     }
 
-    async fn call_event(&self, named: &WebhookJob) -> Result<Told, PortError> {
+    /// The commit that it is about.
+    async fn commit(&self, named: &WebhookJob) -> Result<Commit, PortError> {
         let commits = self.ports.journal.read(named.account, &named.stream).await?;
-        let commit =
-            commits.into_iter().find(|commit| commit.version == named.version).ok_or_else(|| gone(named))?;
+        commits.into_iter().find(|commit| commit.version == named.version).ok_or_else(|| gone(named))
+    }
+
+    async fn call_event(&self, named: &WebhookJob) -> Result<Told, PortError> {
+        let commit = self.commit(named).await?;
         let events = codec::open::<CallEvent>(&*self.ports.secrets, &commit).await?;
         let event @ CallEvent::Received(call) = events.get(named.index).ok_or_else(|| gone(named))?;
         let data = told_events::call_event_data(event);
@@ -277,9 +281,7 @@ impl WebhookDispatch {
     async fn session_event(&self, named: &WebhookJob) -> Result<Told, PortError> {
         let id =
             SessionId::parse(named.stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))?;
-        let commits = self.ports.journal.read(named.account, &named.stream).await?;
-        let commit =
-            commits.into_iter().find(|commit| commit.version == named.version).ok_or_else(|| gone(named))?;
+        let commit = self.commit(named).await?;
         let events = codec::open::<SessionEvent>(&*self.ports.secrets, &commit).await?;
         let told = events.get(named.index).map(told_events::session_event_data).unwrap_or_default();
         let (kind, data) = told.into_iter().nth(named.part).ok_or_else(|| gone(named))?;

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -204,7 +204,7 @@ pub async fn messages(
         if filter.lets(&view) {
             found.push(view);
         }
-        if merged.read >= READ_MAX && !merged.is_at_end() && merged.needs_reading() {
+        if merged.read >= READ_MAX && !merged.dry.is_empty() {
             return Ok(MessagePage { messages: found, next: Some(position) });
         }
     }
@@ -217,6 +217,10 @@ struct Merged<'a> {
     account: AccountId,
     filter: &'a MessageFilter,
     lists: Vec<List>,
+    /// Those that go on, and of which nothing is ahead: what comes next is not known before they are read.
+    dry: Vec<usize>,
+    /// What was read and is not taken yet, by position, which is unique; with the place of its list.
+    ahead: BTreeMap<String, (usize, MessageView)>,
     /// How many are read at once of each list.
     chunk: usize,
     /// How many were read.
@@ -227,10 +231,10 @@ struct List {
     session: SessionId,
     /// Where it was read to.
     cursor: Option<String>,
-    /// What was read and is not taken yet.
-    ahead: VecDeque<MessageView>,
-    /// There is nothing behind that.
-    ended: bool,
+    /// How many of its messages are ahead.
+    ahead: usize,
+    /// It goes on behind them.
+    goes_on: bool,
 }
 
 impl<'a> Merged<'a> {
@@ -242,66 +246,56 @@ impl<'a> Merged<'a> {
         cursor: Option<String>,
         limit: usize,
     ) -> Self {
-        let list = |session: &SessionId| List {
-            session: *session,
-            cursor: cursor.clone(),
-            ahead: VecDeque::new(),
-            ended: false,
-        };
+        let list =
+            |session: &SessionId| List { session: *session, cursor: cursor.clone(), ahead: 0, goes_on: true };
         // More than what is wanted when a filter may leave much of it out. One more than the page tells whether it ends.
         let wanted = if filter.selects() { READ_MAX } else { limit + 1 };
         let chunk = wanted.div_ceil(sessions.len().max(1)).clamp(LIST_CHUNK_MIN, LIST_CHUNK_MAX);
-        Self { records, account, filter, lists: sessions.iter().map(list).collect(), chunk, read: 0 }
-    }
-
-    fn needs_reading(&self) -> bool {
-        self.lists.iter().any(|list| list.ahead.is_empty() && !list.ended)
-    }
-
-    fn is_at_end(&self) -> bool {
-        self.lists.iter().all(|list| list.ahead.is_empty() && list.ended)
+        let (lists, dry) = (sessions.iter().map(list).collect(), (0..sessions.len()).collect());
+        Self { records, account, filter, lists, dry, ahead: BTreeMap::new(), chunk, read: 0 }
     }
 
     /// The next message in their common order.
     async fn next(&mut self) -> Result<Option<MessageView>, PortError> {
-        // What comes next is not known while a list that goes on has nothing to show.
-        if self.needs_reading() {
-            let (records, account, filter, chunk) = (self.records, self.account, self.filter, self.chunk);
-            let empty = self.lists.iter_mut().filter(|list| list.ahead.is_empty() && !list.ended);
-            let read = try_join_all(empty.map(|list| list.read(records, account, filter, chunk))).await?;
-            self.read += read.into_iter().sum::<usize>();
+        // A list that is read may be at its end, and is not dry then.
+        let dry = std::mem::take(&mut self.dry);
+        let reads = dry.iter().map(|place| self.read_on(&self.lists[*place]));
+        for (place, views) in dry.iter().zip(try_join_all(reads).await?) {
+            self.read += views.len();
+            let list = &mut self.lists[*place];
+            (list.ahead, list.goes_on) = (views.len(), views.len() == self.chunk);
+            for view in views {
+                let position = view.position();
+                list.cursor = Some(position.clone());
+                self.ahead.insert(position, (*place, view));
+            }
         }
-        let heads = self.lists.iter().enumerate();
-        let heads = heads.filter_map(|(index, list)| Some((list.ahead.front()?.position(), index)));
-        let first = if self.filter.descending { heads.max() } else { heads.min() };
-        Ok(first.and_then(|(_, index)| self.lists[index].ahead.pop_front()))
+        let first = match self.filter.descending {
+            true => self.ahead.pop_last(),
+            false => self.ahead.pop_first(),
+        };
+        Ok(first.map(|(_, (place, view))| {
+            let list = &mut self.lists[place];
+            list.ahead -= 1;
+            if list.ahead == 0 && list.goes_on {
+                self.dry.push(place);
+            }
+            view
+        }))
     }
-}
 
-impl List {
-    /// Reads on; gives how many there were.
-    async fn read(
-        &mut self,
-        records: &dyn Records,
-        account: AccountId,
-        filter: &MessageFilter,
-        limit: usize,
-    ) -> Result<usize, PortError> {
-        let (index, partition) = match &filter.chat {
+    async fn read_on(&self, list: &List) -> Result<Vec<MessageView>, PortError> {
+        let (records, account, session) = (self.records, self.account, list.session);
+        let (index, partition) = match &self.filter.chat {
             Some(chat) => {
                 // A person's chat stands under the number, once the session knows it.
-                let chat = identities::person(records, account, self.session, chat.clone()).await?.jid;
-                (keys::BY_CHAT, keys::messages_of_chat(account, self.session, &chat))
+                let chat = identities::person(records, account, session, chat.clone()).await?.jid;
+                (keys::BY_CHAT, keys::messages_of_chat(account, session, &chat))
             },
-            None => (keys::BY_SESSION, keys::messages_of_session(account, self.session)),
+            None => (keys::BY_SESSION, keys::messages_of_session(account, session)),
         };
-        let (bounds, descending) = (filter.bounds(self.cursor.clone()), filter.descending);
-        let rows = records.query(Query { index, partition, bounds, descending, limit }).await?;
-        for row in &rows {
-            self.ahead.push_back(rows::value(row)?);
-        }
-        self.ended = rows.len() < limit;
-        self.cursor = self.ahead.back().map(MessageView::position).or(self.cursor.take());
-        Ok(rows.len())
+        let (bounds, descending) = (self.filter.bounds(list.cursor.clone()), self.filter.descending);
+        let rows = records.query(Query { index, partition, bounds, descending, limit: self.chunk }).await?;
+        rows.iter().map(rows::value).collect()
     }
 }

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 
 use super::{
     MessageError, MessageEvent, MessageImported, MessageQueued, MessageReceived, MessageSentFromPhone,
-    ReceiptStep,
+    MessageStatus, ReceiptStep,
 };
 use crate::{Content, Person, SessionId};
 
@@ -14,7 +14,14 @@ pub enum MessageCommand {
     /// It came in, or the owner's phone sent it.
     Receive(ReceiveMessage),
     /// The phone handed it over with what was said before the session was linked.
-    Import(MessageImported),
+    Import {
+        /// As if it came in.
+        message: ReceiveMessage,
+        /// How far it had come.
+        status: MessageStatus,
+        /// Receivers are told of it.
+        told: bool,
+    },
     /// WhatsApp acknowledged it.
     RecordServerAck {
         /// When.
@@ -116,6 +123,13 @@ impl From<ReceiveMessage> for MessageEvent {
             true => MessageSentFromPhone { session_id, chat, from, whatsapp_id, content, at }.into(),
             false => MessageReceived { session_id, chat, from, to, whatsapp_id, content, at }.into(),
         }
+    }
+}
+
+impl ReceiveMessage {
+    pub(super) fn imported(self, status: MessageStatus, told: bool) -> MessageImported {
+        let Self { session_id, chat, from, to, from_me, whatsapp_id, content, at } = self;
+        MessageImported { session_id, chat, from, to, from_me, whatsapp_id, content, status, told, at }
     }
 }
 

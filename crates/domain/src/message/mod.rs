@@ -175,9 +175,11 @@ impl Message {
             (MessageStatus::Unknown, C::Receive(receive)) => Ok(vec![receive.into()]),
             // WhatsApp delivers again what it saw no acknowledgement for.
             (_, C::Receive(_)) => Ok(vec![]),
-            (MessageStatus::Unknown, C::Import(import)) => Ok(vec![import.into()]),
+            (MessageStatus::Unknown, C::Import { message, status, told }) => {
+                Ok(vec![message.imported(status, told).into()])
+            },
             // The phone hands it over again, or it came in by itself.
-            (_, C::Import(_)) => Ok(vec![]),
+            (_, C::Import { .. }) => Ok(vec![]),
             (MessageStatus::Unknown, _) => Err(MessageError::NotFound),
             // Once, also when a receipt was faster: the two come by different ways.
             (_, C::RecordServerAck { .. }) if self.acknowledged => Ok(vec![]),

@@ -336,7 +336,10 @@ impl Session {
             },
             E::Connected { me } => self.on_connected(open, run, me).await?,
             E::ServerAck { .. } | E::Receipt { .. } | E::History(_) => self.on_message_event(event).await,
-            E::PasskeyRequired { .. } => self.live.say(SessionStatus::PasskeyRequired, None, None).await,
+            E::PasskeyRequired { .. } => {
+                // Until the next code: another phone, or one without a passkey, may scan it.
+                self.live.say(SessionStatus::PasskeyRequired, Some("passkey_not_supported"), None).await;
+            },
             E::PairError { reason } => tracing::warn!(session = %self.id, reason, "pairing failed"),
             E::PhoneUnsupported => tracing::warn!(session = %self.id, "the phone cannot link devices"),
             E::InboundLost { reason, .. } => {

@@ -16,7 +16,7 @@ use waxwing_app::{
     ports::{Bounds, Consistency, EntropyExt, Guard, Key, PortError, Query, Records, Row, Write},
     rows,
 };
-use waxwing_domain::{AccountId, Jid, Person, SessionId, message::MessageImported, session::SessionSettings};
+use waxwing_domain::{AccountId, Jid, Person, SessionId, message::ReceiveMessage, session::SessionSettings};
 use waxwing_whatsapp::{Connection, HistoryMessage, HistoryPart};
 
 use super::{Open, Session, Shared};
@@ -315,8 +315,7 @@ impl Importer {
             false => chat.clone(),
         };
         let (session_id, told) = (self.session, self.settings.history_webhooks);
-        let message =
-            MessageImported { session_id, chat, from, to, from_me, whatsapp_id, content, status, told, at };
-        self.shared.outcomes.imported(self.account, message).await
+        let message = ReceiveMessage { session_id, chat, from, to, from_me, whatsapp_id, content, at };
+        self.shared.outcomes.imported(self.account, message, status, told).await
     }
 }

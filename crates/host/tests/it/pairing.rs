@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use waxwing_domain::session::SessionStatus;
 use waxwing_host::HostSettings;
+use waxwing_sandbox::FaultRequest;
 
 use crate::world::World;
 
@@ -64,5 +65,34 @@ async fn a_code_that_is_typed_in_links_a_session_and_replaces_the_one_before() {
         })
         .await;
     assert_eq!(view.me.unwrap().phone.unwrap().digits(), OWNER);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_wants_a_passkey_is_said_to_and_the_next_code_links() {
+    let world = World::new().await;
+    world.network.create_phone(OWNER, None).await.unwrap();
+    let phone = world.network.phone(OWNER).unwrap();
+    let session = world.session("shop").await;
+    let first = world.code(session, &[]).await;
+    let passkey = FaultRequest {
+        kind: "passkey".to_owned(),
+        number: Some(OWNER.to_owned()),
+        count: Some(1),
+        ..FaultRequest::default()
+    };
+    world.network.inject(passkey).await.unwrap();
+    phone.scan(&first).await.unwrap();
+    let (view, live) = world
+        .until("the wish", session, |_, live| live.status == SessionStatus::PasskeyRequired)
+        .await;
+    assert_eq!((view.me, live.reason.as_deref()), (None, Some("passkey_not_supported")));
+
+    world.client_clock.advance(SHOWN[0]);
+    let next = world.code(session, &[first]).await;
+    let (_, live) = world.until("pairing", session, |_, live| live.status == SessionStatus::Pairing).await;
+    assert_eq!(live.reason, None);
+    phone.scan(&next).await.unwrap();
+    world.until("the link", session, |view, _| view.me.is_some()).await;
     world.end().await;
 }

@@ -6,9 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
+use waxwing_tests_api::{
+    Sandbox,
+    figures::{processor_time, resident_kb},
+};
 
 use crate::device::{Linked, acknowledgement, link, request};
-use crate::network::{Network, Process};
+use crate::network::Network;
 
 /// Devices linked at once.
 const CONCURRENCY: usize = 16;
@@ -19,24 +23,24 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// Connects devices until there are `count` with those that are there already, prints what they cost, and gives their tasks.
 pub async fn measure(
-    process: &Process,
+    process: &Sandbox,
     network: &Network,
     count: usize,
     others: &[Linked],
 ) -> Result<JoinSet<Result<()>>> {
     tokio::time::sleep(SETTLE).await;
-    let before_kb = process.resident_kb()?;
+    let before_kb = resident_kb(process.pid())?;
     let (began, more) = (Instant::now(), count - others.len());
     let devices = link_all(network, more).await?;
     eprintln!("    {more} devices linked in {:.0} s", began.elapsed().as_secs_f64());
 
     let idle = stay(devices);
     tokio::time::sleep(SETTLE).await;
-    let before = process.processor_time()?;
+    let before = processor_time(process.pid())?;
     eprintln!("    idle for {} s", IDLE.as_secs());
     tokio::time::sleep(IDLE).await;
-    let spent = process.processor_time()? - before;
-    let all_kb = process.resident_kb()?;
+    let spent = processor_time(process.pid())? - before;
+    let all_kb = resident_kb(process.pid())?;
     let each = all_kb.saturating_sub(before_kb) as f64 / more as f64;
     println!(
         "| network: resident memory per idle connection | {each:.1} KB | {count} devices logged in; {} MB in all, {} MB with the first {}, the page cache of SQLite included (64 MB at most) |",

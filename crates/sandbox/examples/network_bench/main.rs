@@ -1,7 +1,7 @@
 //! Measures `waxwing sandbox` as a process: memory and processor time for idle connections, and messages through it.
 //!
 //! ```text
-//! network_bench target/release/waxwing 10000
+//! network_bench 10000
 //! ```
 //!
 //! Prints a table row for each line on standard output, and how far it is on standard error.
@@ -12,9 +12,8 @@ mod line;
 mod network;
 mod traffic;
 
-use std::path::Path;
-
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use waxwing_tests_api::Sandbox;
 
 /// Both sides of the messages between devices, and those to whom phones write. They take part in no other figure.
 const PAIRS: usize = 50;
@@ -23,12 +22,13 @@ const ACTIVE: usize = 2 * PAIRS + READERS;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [program, count] = &arguments[..] else { bail!("usage: network_bench WAXWING CONNECTIONS") };
+    let count = std::env::args().nth(1).context("usage: network_bench CONNECTIONS")?;
     let count: usize = count.parse()?;
     ensure!(count > ACTIVE, "more than {ACTIVE} connections, please");
-    let process = network::Process::start(Path::new(program)).await?;
-    let (quiet, network) = (process.network("quiet").await?, process.network("traffic").await?);
+    let folder = tempfile::tempdir()?;
+    let process = Sandbox::start(folder.path()).await?;
+    let (quiet, network) =
+        (network::network(&process, "quiet").await?, network::network(&process, "traffic").await?);
     let mut active = connections::link_all(&network, ACTIVE).await?;
     let mut idle = connections::measure(&process, &quiet, count, &active).await?;
 

@@ -9,9 +9,10 @@ use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 use wacore_binary::Jid;
 use wacore_binary::builder::NodeBuilder;
+use waxwing_tests_api::{Sandbox, figures::processor_time};
 
 use crate::device::{Linked, acknowledgement, text};
-use crate::network::{Network, Process};
+use crate::network::Network;
 
 /// Ciphertexts of a short text are about so long.
 const CIPHERTEXT: [u8; 150] = [7; 150];
@@ -59,7 +60,7 @@ impl Ended {
 }
 
 /// Devices write to devices. A message counts when its receipt is back.
-pub async fn between_devices(process: &Process, devices: &mut Vec<Linked>, pairs: usize) -> Result<Figures> {
+pub async fn between_devices(process: &Sandbox, devices: &mut Vec<Linked>, pairs: usize) -> Result<Figures> {
     let (ended, mut tasks) = (Ended::default(), JoinSet::new());
     for number in 0..pairs {
         let receiver = devices.pop().context("a device")?;
@@ -72,7 +73,7 @@ pub async fn between_devices(process: &Process, devices: &mut Vec<Linked>, pairs
 
 /// Phones write to devices. A message counts when the device's receipt was acknowledged.
 pub async fn from_phones(
-    process: &Process,
+    process: &Sandbox,
     network: &Network,
     devices: &mut Vec<Linked>,
     readers: usize,
@@ -99,13 +100,13 @@ pub async fn from_phones(
     measure(process, tasks, &ended).await
 }
 
-async fn measure(process: &Process, mut tasks: JoinSet<Result<()>>, ended: &Ended) -> Result<Figures> {
+async fn measure(process: &Sandbox, mut tasks: JoinSet<Result<()>>, ended: &Ended) -> Result<Figures> {
     let both = async {
         tokio::time::sleep(WARM_UP).await;
         ended.take();
-        let (began, before) = (Instant::now(), process.processor_time()?);
+        let (began, before) = (Instant::now(), processor_time(process.pid())?);
         tokio::time::sleep(MEASURED).await;
-        let (mut took, spent) = (ended.take(), process.processor_time()? - before);
+        let (mut took, spent) = (ended.take(), processor_time(process.pid())? - before);
         anyhow::ensure!(!took.is_empty(), "no message went through");
         took.sort_unstable();
         let count = u32::try_from(took.len())?;

@@ -3,12 +3,11 @@
 use anyhow::{Context as _, Result};
 use wacore::iq::groups::{MemberAddMode, MembershipApprovalMode};
 use wacore::stanza::groups::GroupNotificationAction as Action;
-use wacore::types::events::Event;
 use waxwing_sandbox::{JoinAnswer, PhoneHandle};
 use whatsapp_rust::Jid;
 use whatsapp_rust::features::{GroupCreateOptions, JoinGroupResult};
 
-use crate::support::{Served, TestClient};
+use crate::support::{Served, TestClient, update};
 
 const OWNER: &str = "+15550001111";
 const CONTACT: &str = "+15550002222";
@@ -16,20 +15,6 @@ const THIRD: &str = "+15550003333";
 
 fn pn(number: &str) -> Jid {
     Jid::pn(number.trim_start_matches('+'))
-}
-
-/// Waits for a change of a group from which `pick` takes something.
-async fn update<T>(
-    client: &mut TestClient,
-    what: &str,
-    mut pick: impl FnMut(&Action) -> Option<T>,
-) -> Result<T> {
-    client
-        .expect(what, |event| match event {
-            Event::GroupUpdate(update) => pick(&update.action),
-            _ => None,
-        })
-        .await
 }
 
 /// Waits until the admin's client is told who asks.

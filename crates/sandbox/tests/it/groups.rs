@@ -1,12 +1,11 @@
 use anyhow::{Context as _, Result};
 use wacore::iq::groups::ParticipantType;
 use wacore::stanza::groups::GroupNotificationAction as Action;
-use wacore::types::events::Event;
 use waxwing_sandbox::{BehaviourChange, GroupChange, GroupInfo, MemberChange, NewGroup, PhoneHandle, Reply};
 use whatsapp_rust::Jid;
 use whatsapp_rust::features::{GroupCreateOptions, GroupMetadata, GroupParticipantOptions};
 
-use crate::support::{Served, TestClient, until};
+use crate::support::{Served, TestClient, until, update};
 
 const OWNER: &str = "+15550001111";
 const CONTACT: &str = "+15550002222";
@@ -45,20 +44,6 @@ async fn texts_of(phone: &PhoneHandle, count: usize) -> Result<Vec<(String, Stri
         }))
     })
     .await
-}
-
-/// Waits for a change of a group from which `pick` takes something.
-async fn update<T>(
-    client: &mut TestClient,
-    what: &str,
-    mut pick: impl FnMut(&Action) -> Option<T>,
-) -> Result<T> {
-    client
-        .expect(what, |event| match event {
-            Event::GroupUpdate(update) => pick(&update.action),
-            _ => None,
-        })
-        .await
 }
 
 #[tokio::test]

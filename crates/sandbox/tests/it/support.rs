@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
+use wacore::stanza::groups::GroupNotificationAction as Action;
 use wacore::store::in_memory::InMemoryBackend;
 use wacore::types::events::Event;
 use waxwing_sandbox::{ManualClock, Network, Options, PhoneHandle, Sandbox};
@@ -299,4 +300,18 @@ pub async fn until<T, F: Future<Output = Result<Option<T>>>>(
         }
     };
     tokio::time::timeout(DEADLINE, wait).await.with_context(|| format!("waited in vain for: {what}"))?
+}
+
+/// Waits for a change of a group from which `pick` takes something.
+pub async fn update<T>(
+    client: &mut TestClient,
+    what: &str,
+    mut pick: impl FnMut(&Action) -> Option<T>,
+) -> Result<T> {
+    client
+        .expect(what, |event| match event {
+            Event::GroupUpdate(update) => pick(&update.action),
+            _ => None,
+        })
+        .await
 }
