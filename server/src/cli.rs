@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use waxwing_api::TrustedProxy;
 use waxwing_runtime::{LogFormat, raise_descriptor_limit, start_telemetry};
 
 /// WhatsApp, programmable: REST API, webhooks and sessions in one process.
@@ -53,9 +54,24 @@ pub(crate) struct UpArgs {
     /// Sessions may use proxies on private addresses: for a server whose customers are all trusted.
     #[arg(long, env = "WAXWING_PRIVATE_PROXIES")]
     pub(crate) private_proxies: bool,
+    /// Whether strangers may make accounts.
+    #[arg(long, env = "WAXWING_REGISTRATION", value_enum, default_value_t = Registration::Open)]
+    pub(crate) registration: Registration,
+    /// Addresses of proxies whose `X-Forwarded-For` is believed, in CIDR notation, separated by commas. Nobody's unless set.
+    #[arg(long, env = "WAXWING_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) trusted_proxies: Vec<TrustedProxy>,
     /// Most pages of the database file, 4 KiB each: a limit on disk use.
     #[arg(long, env = "WAXWING_MAX_PAGE_COUNT")]
     pub(crate) max_page_count: Option<u32>,
+}
+
+/// Whether strangers may make accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Registration {
+    /// Everybody may.
+    Open,
+    /// The operator makes them.
+    Closed,
 }
 
 /// What `waxwing sandbox` is told.

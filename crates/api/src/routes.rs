@@ -1,5 +1,8 @@
 //! Every route, with its documentation.
 
+mod admin;
+mod api_keys;
+mod auth;
 mod health;
 mod messages;
 mod metrics;
@@ -26,6 +29,18 @@ use crate::{Api, Problem, docs, openapi, rate_limit, request_id};
 /// The versioned routes with their documentation.
 pub(crate) fn versioned() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::verify_email))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::forgot_password))
+        .routes(routes!(auth::reset_password))
+        .routes(routes!(auth::get_me))
+        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
+        .routes(routes!(api_keys::get_api_key, api_keys::delete_api_key))
+        .routes(routes!(api_keys::rotate_api_key))
+        .routes(routes!(admin::list_mail))
         .routes(routes!(sessions::create_session, sessions::list_sessions))
         .routes(routes!(sessions::get_session, sessions::change_session, sessions::delete_session))
         .routes(routes!(sessions::start_session))

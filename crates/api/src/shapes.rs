@@ -1,5 +1,7 @@
 //! Requests and answers as they go over the wire, by resource.
 
+mod api_key;
+mod auth;
 mod message;
 mod person;
 mod sandbox;
@@ -11,6 +13,8 @@ mod webhook;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use api_key::*;
+pub(crate) use auth::*;
 pub(crate) use message::*;
 pub(crate) use person::*;
 pub(crate) use sandbox::*;

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::Secret;
+use crate::{AccountId, Secret};
 
 /// What can be asked of a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,10 @@ pub enum UserCommand {
         name: Option<String>,
         /// The argon2id hash.
         password_hash: Secret,
+        /// The account that the user owns.
+        account: AccountId,
+        /// Present where the address has to be proven before the first sign-in.
+        verification: Option<Proof>,
         /// When.
         at: Timestamp,
     },
@@ -23,4 +27,36 @@ pub enum UserCommand {
         /// When.
         at: Timestamp,
     },
+    /// Who reads the address's mail has the nonce of the latest request.
+    VerifyEmail {
+        /// The nonce.
+        nonce: Secret,
+        /// When.
+        at: Timestamp,
+    },
+    /// Send something by which a forgotten password can be replaced.
+    RequestPasswordReset {
+        /// What the mail proves.
+        proof: Proof,
+        /// When.
+        at: Timestamp,
+    },
+    /// Replace a forgotten password.
+    ResetPassword {
+        /// The nonce of the latest request.
+        nonce: Secret,
+        /// The argon2id hash.
+        password_hash: Secret,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// From what the token of a mail is derived, and how long it is good.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proof {
+    /// 32 random bytes of the operating system, in base64.
+    pub nonce: Secret,
+    /// From then on it proves nothing.
+    pub expires_at: Timestamp,
 }

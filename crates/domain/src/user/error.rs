@@ -10,4 +10,10 @@ pub enum UserError {
     /// Not an e-mail address.
     #[error("expected an e-mail address")]
     InvalidEmail,
+    /// Empty or too long.
+    #[error("a name has 1 to 100 characters")]
+    InvalidName,
+    /// Used before, replaced by a later one, or its time is over.
+    #[error("the token is not valid any more")]
+    InvalidToken,
 }

@@ -1,8 +1,10 @@
 //! Black-box tests: waxwing as a process, over HTTP.
 
+mod auth;
 mod bad_input;
 mod docs;
 mod identity;
+mod keys;
 mod kill;
 mod lifecycle;
 mod sandbox;
