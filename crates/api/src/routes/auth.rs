@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use waxwing_app::{
-    commands::{CreatedAccount, Principal, Registration},
+    commands::{Caller, CreatedAccount, Principal, Registration},
     queries,
 };
 
@@ -12,9 +12,8 @@ use crate::{
     extract::{Actor, AnyScope, Body, Stranger},
     rate_limit,
     shapes::{
-        AcceptedOut, AccountOut, EmailVerifiedOut, ForgotPasswordIn, LoginIn, LogoutIn, MeOut,
-        PasswordResetOut, RefreshIn, RegisterIn, RegisteredOut, ResetPasswordIn, TokensOut, UserOut,
-        VerifyEmailIn,
+        AcceptedOut, EmailVerifiedOut, ForgotPasswordIn, LoginIn, LogoutIn, MeOut, PasswordResetOut,
+        RefreshIn, RegisterIn, RegisteredOut, ResetPasswordIn, TokensOut, VerifyEmailIn,
     },
 };
 
@@ -34,13 +33,14 @@ pub(super) async fn register(
     }
     let RegisterIn { email, password, name } = body?.value;
     rate_limit::count_registration(&api, address)?;
-    let registration = Registration { email: email.clone(), password, name: name.clone() };
-    let CreatedAccount { account, owner } = api.commands.register(registration, &cause).await?;
-    let created_at = api.commands.ports.clock.now();
-    let (id, email_verified) = (owner.to_string(), false);
-    let user = UserOut { id, email, name: Some(name.clone()), email_verified, created_at };
-    let account = AccountOut { id: account.to_string(), name: Some(name), created_at: Some(created_at) };
-    Ok(answer(StatusCode::CREATED, RegisteredOut { user, account, role: "owner" }))
+    let registration = Registration { email, password, name };
+    let CreatedAccount { account, owner: id } = api.commands.register(registration, &cause).await?;
+    let caller = Caller { account, principal: Principal::User { id, sign_in: String::new() } };
+    let MeOut { user, account, role, .. } = queries::me(&api.commands.ports, &caller).await?.into();
+    match (user, role) {
+        (Some(user), Some(role)) => Ok(answer(StatusCode::CREATED, RegisteredOut { user, account, role })),
+        _ => Err(Problem::new("internal", "Something went wrong here.")),
+    }
 }
 
 /// Confirm an address

@@ -241,7 +241,7 @@ pub(crate) struct RegisteredOut {
     pub(crate) account: AccountOut,
     /// `owner`.
     #[schema(example = "owner")]
-    pub(crate) role: &'static str,
+    pub(crate) role: String,
 }
 
 /// Mails, newest first.
