@@ -154,6 +154,10 @@ struct ScanArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum ConsumerName {
+    /// Rows of API keys.
+    ApiKeys,
+    /// Mails whose token is still good.
+    Mail,
     /// Rows of messages.
     Messages,
     /// Rows of sessions.
@@ -168,6 +172,8 @@ impl ConsumerName {
     /// Under which it is known to the feed.
     fn as_str(self) -> &'static str {
         match self {
+            Self::ApiKeys => "api_keys",
+            Self::Mail => "mail",
             Self::Messages => "messages",
             Self::Sessions => "sessions",
             Self::Webhooks => "webhooks",

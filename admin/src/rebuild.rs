@@ -27,7 +27,7 @@ const STREAMS_AT_ONCE: usize = 8;
 /// Failures of one part that are named; the others are counted.
 const FAILURES_NAMED: usize = 25;
 /// Consumers whose read models are rebuilt.
-const CONSUMERS: [&str; 3] = ["messages", "sessions", "webhooks"];
+const CONSUMERS: [&str; 4] = ["api_keys", "messages", "sessions", "webhooks"];
 
 /// How to rebuild.
 #[derive(Debug, Clone, Copy)]

@@ -43,6 +43,10 @@ pub fn api(deployment: &Deployment) -> Result<Api, Error> {
         sessions: None,
         webhooks: post(deployment)?,
         sandbox: sandbox.map(|client| Arc::new(RemoteSandbox(client)) as Arc<dyn SandboxControl>),
+        mail: deployment.mail.clone(),
+        registration_open: environment("WAXWING_REGISTRATION").as_deref() == Some("open"),
+        // The gateway itself says who called.
+        trusted_proxies: Vec::new(),
         rate_limits: Arc::default(),
         ids: commands.ids.clone(),
         commands,

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use waxwing_api::TrustedProxy;
 use waxwing_runtime::{LogFormat, raise_descriptor_limit, start_telemetry};
 
 /// WhatsApp, programmable: REST API, webhooks and sessions in one process.
@@ -53,9 +54,37 @@ pub(crate) struct UpArgs {
     /// Sessions may use proxies on private addresses: for a server whose customers are all trusted.
     #[arg(long, env = "WAXWING_PRIVATE_PROXIES")]
     pub(crate) private_proxies: bool,
+    /// Whether strangers may make accounts.
+    #[arg(long, env = "WAXWING_REGISTRATION", value_enum, default_value_t = Registration::Open)]
+    pub(crate) registration: Registration,
+    /// Addresses of proxies whose `X-Forwarded-For` is believed, in CIDR notation, separated by commas. Nobody's unless set.
+    #[arg(long, env = "WAXWING_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) trusted_proxies: Vec<TrustedProxy>,
+    /// The mail server, with user and password: `smtps://user:password@host`. Better told by the environment, since others
+    /// may see a command line. Without one, mails are kept and shown at `GET /admin/mail`.
+    #[arg(
+        long,
+        env = "WAXWING_SMTP_URL",
+        value_name = "URL",
+        requires = "mail_from",
+        hide_env_values = true
+    )]
+    pub(crate) smtp_url: Option<String>,
+    /// From whom mails are: `Waxwing <waxwing@example.com>`.
+    #[arg(long, env = "WAXWING_MAIL_FROM", value_name = "ADDRESS")]
+    pub(crate) mail_from: Option<String>,
     /// Most pages of the database file, 4 KiB each: a limit on disk use.
     #[arg(long, env = "WAXWING_MAX_PAGE_COUNT")]
     pub(crate) max_page_count: Option<u32>,
+}
+
+/// Whether strangers may make accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Registration {
+    /// Everybody may.
+    Open,
+    /// The operator makes them.
+    Closed,
 }
 
 /// What `waxwing sandbox` is told.

@@ -11,8 +11,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use waxwing_app::{
-    commands::{AuthenticateError, CreateAccountError, CreatedAccount, DrawnApiKey, NewAccount, NewApiKey},
-    execute::{Cause, ExecuteError},
+    commands::{
+        ApiKeyCommandError, AuthenticateError, CreateAccountError, CreatedAccount, DrawnApiKey, NewAccount,
+    },
+    execute::Cause,
     keys,
     ports::{Guard, Write},
     rows,
@@ -124,7 +126,7 @@ async fn draw(installation: &Installation) -> Result<Pending> {
         Some(FirstAccount { account, owner }) => CreatedAccount { account, owner },
         None => commands.draw_account(),
     };
-    let DrawnApiKey(Secret(api_key)) = commands.draw_api_key();
+    let DrawnApiKey(Secret(api_key)) = commands.draw_api_key(commands.network);
     let credentials = Credentials {
         base_url: String::new(),
         admin_email: ADMIN_EMAIL.to_owned(),
@@ -164,9 +166,9 @@ async fn commit(installation: &Installation, wanted: &Pending) -> Result<()> {
         return Ok(());
     }
     let drawn = DrawnApiKey(Secret(credentials.api_key.clone()));
-    match commands.create_api_key(account, drawn, NewApiKey::first(), &cause).await {
+    match commands.create_first_key(account, drawn, &cause).await {
         Ok(_) => Ok(()),
-        Err(ExecuteError::Port(error)) => Err(error.into()),
+        Err(ApiKeyCommandError::Port(error)) => Err(error.into()),
         Err(error) => bail!("the API key could not be made: {error}"),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::IsTerminal,
+    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
@@ -16,9 +17,10 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 use waxwing_api::Api;
 use waxwing_app::{
     feed::{Consumer, FeedRunner},
-    ports::{Gateway, WebhookPost},
-    processes::{Delivery, WebhookDispatch, WebhookFanOut},
-    projections::{MessageProjection, SessionProjection},
+    kept_mail::KeptMail,
+    ports::{Gateway, Mailer, WebhookPost},
+    processes::{Delivery, Mailing, WebhookDispatch, WebhookFanOut},
+    projections::{ApiKeyProjection, MessageProjection, SessionProjection},
 };
 use waxwing_domain::Network as WhatsappNetwork;
 use waxwing_host::{Host, HostPorts, HostSettings};
@@ -27,10 +29,10 @@ use waxwing_whatsapp::Connector;
 
 use crate::{
     admin,
-    cli::UpArgs,
+    cli::{Registration, UpArgs},
     credentials::{self, Bootstrapped},
     engine::Installation,
-    internal,
+    internal, mail,
     network::Network,
 };
 
@@ -83,7 +85,7 @@ async fn serve(
     router: Router,
     mut stopped: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router)
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) })
         .await
 }
@@ -137,7 +139,9 @@ impl Parts {
         let allow_loopback = commands.network == WhatsappNetwork::Sandbox;
         let post: Arc<dyn WebhookPost> = Arc::new(GuardedPost::new(allow_loopback)?);
         let mut tasks = JoinSet::new();
-        for consumer in consumers(installation, &gateway) {
+        let mail = Arc::new(KeptMail { ports: commands.ports.clone(), records: engine.records() });
+        let mailer = mail::mailer(args, installation, &mail)?;
+        for consumer in consumers(installation, &gateway, mailer) {
             let mut runner = FeedRunner::new(engine.feed(), engine.records(), consumer);
             runner.load_parked().await?;
             tasks.spawn(runner.run(stopped.clone()));
@@ -158,6 +162,9 @@ impl Parts {
             sessions: Some(Arc::new(host.clone())),
             webhooks: post,
             sandbox: network.sandbox,
+            mail,
+            registration_open: args.registration == Registration::Open,
+            trusted_proxies: args.trusted_proxies.clone(),
             rate_limits: Arc::default(),
             ids: commands.ids.clone(),
             ready: Arc::new(AtomicBool::new(false)),
@@ -181,9 +188,15 @@ impl Parts {
     }
 }
 
-fn consumers(installation: &Installation, gateway: &Arc<dyn Gateway>) -> [Arc<dyn Consumer>; 4] {
+fn consumers(
+    installation: &Installation,
+    gateway: &Arc<dyn Gateway>,
+    mailer: Arc<dyn Mailer>,
+) -> [Arc<dyn Consumer>; 6] {
     let (ports, engine) = (&installation.commands.ports, &installation.engine);
     [
+        Arc::new(ApiKeyProjection { ports: ports.clone(), records: engine.records() }),
+        Arc::new(Mailing { ports: ports.clone(), mailer }),
         Arc::new(MessageProjection { ports: ports.clone(), records: engine.records() }),
         Arc::new(SessionProjection {
             ports: ports.clone(),

@@ -49,6 +49,8 @@ ENVIRONMENT = {
     "WAXWING_WEBHOOKS_DEAD_QUEUE_URL",
     "WAXWING_WEBHOOKS_QUEUE_URL",
 }
+# What functions are told besides.
+FUNCTION_ENVIRONMENT = ENVIRONMENT | {"WAXWING_REGISTRATION"}
 
 # Where `*` is allowed, and why. An entry that nothing needs any more is a failure, too.
 AWS_POLICIES = {
@@ -175,7 +177,7 @@ def functions_have_limits_logs_and_alarms(all_files):
 
 def environment_is_whole(all_files):
     for name, it in functions(all_files[APP]).items():
-        if missing := ENVIRONMENT - set(it.get("Environment", {}).get("Variables", {})):
+        if missing := FUNCTION_ENVIRONMENT - set(it.get("Environment", {}).get("Variables", {})):
             yield f"{name}: {sorted(missing)}"
     for it in containers(all_files[HOST]):
         if missing := ENVIRONMENT - {variable["Name"] for variable in it["Environment"]}:

@@ -22,10 +22,14 @@ use crate::{
     info(title = "Waxwing", description = "WhatsApp, programmable: sessions, messages, webhooks, and a sandbox network to test against."),
     components(schemas(ProblemBody, FieldError)),
     tags(
+        (name = "auth", description = "Users: register, sign in, stay signed in."),
+        (name = "me", description = "Who calls, and what users change about themselves."),
+        (name = "api_keys", description = "Keys with which programs call the API."),
         (name = "sessions", description = "Connections of linked devices, one per WhatsApp account."),
         (name = "messages", description = "Messages, in and out."),
         (name = "webhooks", description = "Where events are delivered, signed."),
         (name = "sandbox", description = "The simulated network of test mode."),
+        (name = "admin", description = "For the operator: keys and users of the first account."),
     ),
     modifiers(&Conventions)
 )]
@@ -37,8 +41,10 @@ struct Conventions;
 impl Modify for Conventions {
     fn modify(&self, document: &mut openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
-        let bearer =
-            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key.")).build();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key, or the access token of a sign-in."))
+            .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         components.add_security_scheme(
             "api_key",
@@ -50,10 +56,10 @@ impl Modify for Conventions {
 /// The answers that any operation may give besides its own.
 const PROBLEMS: &[(&str, &str)] = &[
     ("401", "The credential is missing or not valid"),
-    ("403", "The credential lacks a scope"),
+    ("403", "The credential may not do this"),
     ("404", "There is no such thing, or it belongs to another account"),
     ("422", "The request is not valid"),
-    ("429", "The account has sent too many requests"),
+    ("429", "Too many requests"),
     ("500", "Something went wrong here"),
     ("503", "The service cannot do this right now"),
 ];
@@ -73,10 +79,13 @@ fn complete(operation: &mut Operation, writes: bool) {
             ResponseBuilder::new().description(*description).content("application/problem+json", content);
         operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| response.build().into());
     }
-    operation.security = Some(vec![
-        SecurityRequirement::new("bearer", Vec::<String>::new()),
-        SecurityRequirement::new("api_key", Vec::<String>::new()),
-    ]);
+    // Those that need no credential say so themselves.
+    operation.security.get_or_insert_with(|| {
+        vec![
+            SecurityRequirement::new("bearer", Vec::<String>::new()),
+            SecurityRequirement::new("api_key", Vec::<String>::new()),
+        ]
+    });
 }
 
 /// The routes as a service, and the document.

@@ -1,5 +1,6 @@
 //! RFC 9457: the one shape of every error.
 
+mod accounts;
 mod sandbox;
 
 use axum::{
@@ -11,8 +12,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use waxwing_app::{
     commands::{
-        AuthenticateError, CreateSessionError, CreateWebhookError, DeleteWebhookError, IdempotencyError,
-        SendMessageError, SessionWishError,
+        CreateSessionError, CreateWebhookError, DeleteWebhookError, IdempotencyError, SendMessageError,
+        SessionWishError,
     },
     ports::{GatewayError, PairingCodeError, PortError},
 };
@@ -26,7 +27,7 @@ pub(crate) type Kind = (&'static str, StatusCode, &'static str, &'static str);
 
 /// The kind of this code.
 pub(crate) fn kind(code: &str) -> Option<&'static Kind> {
-    KINDS.iter().chain(sandbox::KINDS).find(|(known, ..)| *known == code)
+    KINDS.iter().chain(accounts::KINDS).chain(sandbox::KINDS).find(|(known, ..)| *known == code)
 }
 
 const KINDS: &[Kind] = &[
@@ -34,13 +35,13 @@ const KINDS: &[Kind] = &[
         "unauthorized",
         StatusCode::UNAUTHORIZED,
         "A valid credential is needed",
-        "Send `Authorization: Bearer <API key>` or `X-API-Key: <API key>`. The key may be unknown, revoked, expired, or of the other mode: test keys reach the sandbox only, live keys WhatsApp only.",
+        "Send `Authorization: Bearer <API key or access token>` or `X-API-Key: <API key>`. An access token is good for 15 minutes and ends with its sign-in. The key may be unknown, revoked, expired, or of the other mode: test keys reach the sandbox only, live keys WhatsApp only.",
     ),
     (
         "forbidden",
         StatusCode::FORBIDDEN,
-        "The credential lacks a scope",
-        "The detail names the scope. Make a key that has it, or `*`.",
+        "The credential may not do this",
+        "The detail names the scope that is needed: make a key that has it, or `*`. Or the key may not be used from this address.",
     ),
     (
         "not_found",
@@ -209,6 +210,9 @@ pub(crate) struct ProblemBody {
     /// Under which the request stands in the logs.
     #[schema(example = "req_01KAJ1V7Q6E1P8K3M5R7T9W2YB")]
     request_id: String,
+    /// When it may be tried again, in the header.
+    #[serde(skip)]
+    retry_after_s: u32,
 }
 
 /// A field that is wrong.
@@ -234,6 +238,7 @@ impl Problem {
             code: code.to_owned(),
             errors: Vec::new(),
             request_id: String::new(),
+            retry_after_s: 1,
         }))
     }
 
@@ -242,6 +247,13 @@ impl Problem {
         let (pointer, detail) = (pointer.into(), detail.into());
         let mut problem = Self::new("validation_failed", format!("{pointer}: {detail}"));
         problem.0.errors.push(FieldError { pointer, detail });
+        problem
+    }
+
+    /// Too much was asked for; in so many seconds there is room again.
+    pub(crate) fn rate_limited(detail: String, retry_after_s: u32) -> Self {
+        let mut problem = Self::new("rate_limited", detail);
+        problem.0.retry_after_s = retry_after_s;
         problem
     }
 
@@ -271,6 +283,7 @@ impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
         self.0.request_id = request_id::current();
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = HeaderValue::from(self.0.retry_after_s);
         let mut response = (status, Json(self.0)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -278,7 +291,7 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(header::RETRY_AFTER, retry_after);
         }
         response
     }
@@ -319,17 +332,6 @@ impl From<PairingCodeError> for Problem {
             },
             PairingCodeError::Refused(reason) => Self::new("pairing_refused", reason),
             PairingCodeError::Gateway(error) => error.into(),
-        }
-    }
-}
-
-impl From<AuthenticateError> for Problem {
-    fn from(error: AuthenticateError) -> Self {
-        match error {
-            AuthenticateError::Invalid => {
-                Self::new("unauthorized", "The credential is missing or not valid.")
-            },
-            AuthenticateError::Port(error) => error.into(),
         }
     }
 }

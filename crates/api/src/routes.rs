@@ -1,6 +1,10 @@
 //! Every route, with its documentation.
 
+mod admin;
+mod api_keys;
+mod auth;
 mod health;
+mod me;
 mod messages;
 mod metrics;
 mod problems;
@@ -26,6 +30,25 @@ use crate::{Api, Problem, docs, openapi, rate_limit, request_id};
 /// The versioned routes with their documentation.
 pub(crate) fn versioned() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::verify_email))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::forgot_password))
+        .routes(routes!(auth::reset_password))
+        .routes(routes!(auth::logout_everywhere))
+        .routes(routes!(auth::confirm_email_change))
+        .routes(routes!(me::get_me, me::change_me))
+        .routes(routes!(me::change_password))
+        .routes(routes!(me::change_email))
+        .routes(routes!(me::offer_totp))
+        .routes(routes!(me::enable_totp))
+        .routes(routes!(me::disable_totp))
+        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
+        .routes(routes!(api_keys::get_api_key, api_keys::delete_api_key))
+        .routes(routes!(api_keys::rotate_api_key))
+        .routes(routes!(admin::list_mail))
         .routes(routes!(sessions::create_session, sessions::list_sessions))
         .routes(routes!(sessions::get_session, sessions::change_session, sessions::delete_session))
         .routes(routes!(sessions::start_session))

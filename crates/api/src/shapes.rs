@@ -1,5 +1,8 @@
 //! Requests and answers as they go over the wire, by resource.
 
+mod api_key;
+mod auth;
+mod me;
 mod message;
 mod person;
 mod sandbox;
@@ -11,6 +14,9 @@ mod webhook;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use api_key::*;
+pub(crate) use auth::*;
+pub(crate) use me::*;
 pub(crate) use message::*;
 pub(crate) use person::*;
 pub(crate) use sandbox::*;

@@ -6,10 +6,11 @@ use std::sync::{
 use waxwing_app::{
     commands::Commands,
     id_source::IdSource,
+    kept_mail::KeptMail,
     ports::{CountsSessions, Pairing, Records, SandboxControl, WebhookPost},
 };
 
-use crate::RateLimits;
+use crate::{RateLimits, client_address::TrustedProxy};
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -26,6 +27,12 @@ pub struct Api {
     pub webhooks: Arc<dyn WebhookPost>,
     /// The simulated network, where this process serves one.
     pub sandbox: Option<Arc<dyn SandboxControl>>,
+    /// The mails that are kept for the operator.
+    pub mail: Arc<KeptMail>,
+    /// Whether strangers may make accounts.
+    pub registration_open: bool,
+    /// Whose word on the address of a client is taken.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// How much each account may ask for.
     pub rate_limits: Arc<RateLimits>,
     /// Ids of requests.

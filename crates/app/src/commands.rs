@@ -1,6 +1,7 @@
 //! What can be done: one file per use case.
 
 mod authenticate;
+mod change_api_key;
 mod create_account;
 mod create_api_key;
 mod create_session;
@@ -8,23 +9,32 @@ mod create_webhook;
 mod delete_webhook;
 mod idempotency;
 mod onboard;
+mod profile;
 mod record_outcome;
+mod register;
+mod second_factor;
 mod send_message;
 mod session_wishes;
+mod sign_in;
 
 use std::sync::Arc;
 
-pub use authenticate::{AuthenticateError, Caller};
+pub use authenticate::{AuthenticateError, Caller, Principal, parse_ip_range};
+pub use change_api_key::KEY_OVERLAP_S_MAX;
 pub use create_account::{CreateAccountError, CreatedAccount, NewAccount};
-pub use create_api_key::{CreatedApiKey, DrawnApiKey, NewApiKey};
+pub use create_api_key::{API_KEYS_MAX, ApiKeyCommandError, CreatedApiKey, DrawnApiKey, NewApiKey};
 pub use create_session::{CreateSessionError, NewSession};
 pub use create_webhook::{CreateWebhookError, CreatedWebhook, NewWebhook, WEBHOOKS_MAX};
 pub use delete_webhook::DeleteWebhookError;
 pub use idempotency::{Idempotency, IdempotencyError, Once, Repeatable, StoredAnswer};
 pub use onboard::{OnboardError, Onboarded};
+pub use profile::ProfileError;
 pub use record_outcome::{Outcomes, SeenStatus, inbound_message_id};
+pub use register::{MailTokenError, Registration};
+pub use second_factor::TotpOffer;
 pub use send_message::{NewMessage, SendMessageError, new_whatsapp_id};
 pub use session_wishes::{SessionWish, SessionWishError};
+pub use sign_in::{SignInError, SignedIn};
 use waxwing_domain::{AccountId, Network, SessionId};
 
 use crate::{

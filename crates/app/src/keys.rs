@@ -2,7 +2,7 @@
 //! cannot name another's row.
 
 use jiff::Timestamp;
-use waxwing_domain::{AccountId, Jid, Lid, MessageId, SessionId, WebhookEndpointId};
+use waxwing_domain::{AccountId, ApiKeyId, Jid, Lid, MessageId, SessionId, UserId, WebhookEndpointId};
 
 use crate::ports::{ClaimKey, Key, Order, SecretBox};
 
@@ -156,6 +156,41 @@ pub fn data_keys(account: AccountId) -> String {
 /// One wrapped data key.
 pub fn data_key(account: AccountId, number: u64) -> Key {
     Key::new(data_keys(account), format!("{number:010}"))
+}
+
+/// Partition of an account's API keys; sorted by id.
+pub fn api_keys(account: AccountId) -> String {
+    format!("{account}/api-keys")
+}
+
+/// One API key: what is shown of it.
+pub fn api_key(account: AccountId, key: ApiKeyId) -> Key {
+    Key::new(api_keys(account), key.to_string())
+}
+
+/// A sign-in, with the hash of its current refresh token.
+pub fn sign_in(id: &str) -> Key {
+    Key::new(format!("{}/sign-in/{id}", AccountId::SYSTEM), "sign-in")
+}
+
+/// The last code of a user's second factor that was used: its version is the half minute since 1970.
+pub fn last_totp(user: UserId) -> Key {
+    Key::new(format!("{}/totp/{user}", AccountId::SYSTEM), "last")
+}
+
+/// Partition of the mails that are kept for the operator; sorted by time.
+pub fn kept_mails() -> String {
+    format!("{}/mail", AccountId::SYSTEM)
+}
+
+/// One of them.
+pub fn kept_mail(id: &str) -> Key {
+    Key::new(kept_mails(), id)
+}
+
+/// That a mail was sent.
+pub fn sent_mail(id: &str) -> Key {
+    Key::new(format!("{}/sent-mail/{id}", AccountId::SYSTEM), "sent")
 }
 
 /// Which account and which owner the first start made.

@@ -3,6 +3,7 @@
 mod gateway;
 mod http_post;
 mod journal;
+mod mailer;
 mod records;
 mod secrets;
 mod system;
@@ -14,6 +15,7 @@ pub use gateway::{
 };
 pub use http_post::{WebhookPost, WebhookPostError, WebhookRequest};
 pub use journal::{Appended, Claim, ClaimKey, Commit, Feed, FeedItem, Journal, Order, StreamName};
+pub use mailer::Mailer;
 pub use records::{Bounds, Consistency, Guard, IndexEntry, Key, Query, Records, Row, Write};
 pub use secrets::{KeyedHash, Sealed, SecretBox};
 pub use system::{Clock, Entropy, EntropyExt};

@@ -1,11 +1,15 @@
 //! What can be asked. A single thing is read from its row, else from its stream, so that what was written can be read at
 //! once; lists may lag by a second.
 
+mod api_keys;
+mod me;
 mod messages;
 mod operator;
 mod sessions;
 mod webhooks;
 
+pub use api_keys::{api_key, api_keys};
+pub use me::{Me, Person, me};
 pub use messages::{MessageFilter, MessagePage, TimelineEntry, message, messages, timeline};
 pub use operator::is_operator;
 pub(crate) use sessions::all_sessions;

@@ -1,11 +1,13 @@
-//! Read models: what is shown of messages, sessions and webhooks, folded from their events; and what hosts say of
+//! Read models: what is shown of API keys, messages, sessions and webhooks, folded from their events; and what hosts say of
 //! themselves.
 
+mod api_key;
 mod host;
 mod message;
 mod session;
 mod webhook;
 
+pub use api_key::ApiKeyView;
 pub use host::{HostView, Placement};
 pub use message::{MessageErrorView, MessageView, ReactionView};
 pub use session::{Health, HealthState, LiveSession, QrCode, SessionView, Wanted};

@@ -8,9 +8,10 @@ use waxwing_app::{
     execute::CommandPorts,
     feed::Consumer,
     id_source::IdSource,
+    kept_mail::KeptMail,
     ports::{Clock, Entropy, Gateway, Pairing, PortError, Records, Work},
-    processes::{Delivery, WebhookFanOut},
-    projections::{MessageProjection, SessionProjection},
+    processes::{Delivery, Mailing, WebhookFanOut},
+    projections::{ApiKeyProjection, MessageProjection, SessionProjection},
 };
 use waxwing_domain::Network;
 use waxwing_signed_http::{Client, SigningKey};
@@ -45,6 +46,8 @@ pub struct Deployment {
     pub work: Arc<AwsWork>,
     /// Use cases.
     pub commands: Commands,
+    /// Mails, kept for the operator.
+    pub mail: Arc<KeptMail>,
     /// Hints to session hosts.
     pub gateway: Arc<dyn Gateway>,
     /// Asks them for codes.
@@ -92,12 +95,13 @@ impl Deployment {
             entropy,
             network,
         };
+        let mail = Arc::new(KeptMail { ports: commands.ports.clone(), records: records.clone() });
         let (made, key) = (maker.clone(), internal_key.clone());
         let gateway = HttpGateway::new(records, Arc::new(move |address| made(address, key.clone())));
         let gateway = Arc::new(gateway);
         let sandbox = variable("WAXWING_SANDBOX_URL").map(|url| maker(&url, internal_key.clone()));
         let pairing = gateway.clone();
-        Ok(Self { engine, work, commands, gateway, pairing, internal_key, sandbox })
+        Ok(Self { engine, work, commands, mail, gateway, pairing, internal_key, sandbox })
     }
 
     /// Read models and state.
@@ -114,6 +118,8 @@ impl Deployment {
     pub fn projections(&self) -> Vec<Arc<dyn Consumer>> {
         let (ports, records) = (self.commands.ports.clone(), self.records());
         vec![
+            Arc::new(ApiKeyProjection { ports: ports.clone(), records: records.clone() }),
+            Arc::new(Mailing { ports: ports.clone(), mailer: self.mail.clone() }),
             Arc::new(MessageProjection { ports: ports.clone(), records: records.clone() }),
             Arc::new(SessionProjection {
                 ports: ports.clone(),

@@ -13,8 +13,8 @@ use wacore_libsignal::protocol::PublicKey;
 use waproto::whatsapp as wa;
 
 use crate::error::{Failure, Refusal};
-use crate::live::{Address, ConnectionId, Pairing, Registration};
 use crate::faults;
+use crate::live::{Address, ConnectionId, Pairing, Registration};
 use crate::phones::{self, Form, Phone};
 use crate::stanza::{self, Read};
 use crate::store::Query;
@@ -108,7 +108,8 @@ pub(crate) fn scan(turn: &mut Turn<'_>, phone: &Phone, qr: &str) -> Result<(), F
 }
 
 /// A challenge as WebAuthn has it (`PublicKeyCredentialRequestOptions`). Nobody answers it here.
-const PASSKEY_OPTIONS: &str = r#"{"challenge":"c2FuZGJveA","rpId":"web.whatsapp.com","userVerification":"required"}"#;
+const PASSKEY_OPTIONS: &str =
+    r#"{"challenge":"c2FuZGJveA","rpId":"web.whatsapp.com","userVerification":"required"}"#;
 
 /// The account wants a passkey: the client is asked for it, and the phone does not link it now. As
 /// `whatsapp-rust`'s `passkey/flow.rs` reads it.

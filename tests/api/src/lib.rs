@@ -2,6 +2,7 @@
 
 mod client;
 pub mod figures;
+mod mail_server;
 mod process;
 mod receiver;
 pub mod traffic;
@@ -9,6 +10,7 @@ pub mod walk;
 
 pub use client::{Answer, Client, http_client};
 pub use http::Method;
+pub use mail_server::{MailServer, ReceivedMail};
 pub use process::{Credentials, Sandbox, Waxwing, binary, program};
 pub use receiver::{Received, Receiver, Temper};
 

@@ -7,11 +7,27 @@ use axum::{
 use waxwing_app::{commands::Caller, execute::Cause};
 use waxwing_domain::{AccountId, SessionId};
 
-use crate::{Api, Problem, rate_limit, request_id};
+use crate::{Api, Problem, client_address, rate_limit, request_id};
 
 /// A scope, as a type, so that a handler names what it needs in its signature.
 pub(crate) trait Scope: Send + Sync {
     const NAME: &'static str;
+
+    /// True when the caller has it.
+    fn is_granted(caller: &Caller) -> bool {
+        caller.may(Self::NAME)
+    }
+}
+
+/// What every caller may do.
+pub(crate) struct AnyScope;
+
+impl Scope for AnyScope {
+    const NAME: &'static str = "";
+
+    fn is_granted(_: &Caller) -> bool {
+        true
+    }
 }
 
 macro_rules! scopes {
@@ -21,10 +37,17 @@ macro_rules! scopes {
         impl Scope for $type {
             const NAME: &'static str = $name;
         }
-    )+};
+    )+
+
+        #[cfg(test)]
+        const SCOPES: &[&str] = &[$($name),+];
+    };
 }
 
 scopes! {
+    AdminRead = "admin:read",
+    ApiKeysRead = "api_keys:read",
+    ApiKeysWrite = "api_keys:write",
     MessagesRead = "messages:read",
     MessagesSend = "messages:send",
     MetricsRead = "metrics:read",
@@ -51,8 +74,13 @@ impl<S> Actor<S> {
 
     /// Who caused what follows.
     pub(crate) fn cause(&self) -> Cause {
-        let (actor, request_id) = (self.caller.key.to_string(), Some(request_id::current()));
+        let (actor, request_id) = (self.caller.id(), Some(request_id::current()));
         Cause { actor, request_id, trace_id: self.trace_id.clone() }
+    }
+
+    /// Who it is.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// True when the credential may touch the session.
@@ -76,12 +104,21 @@ impl<S: Scope> FromRequestParts<Api> for Actor<S> {
         let credential = credential(&parts.headers)
             .ok_or_else(|| Problem::new("unauthorized", "The credential is missing or not valid."))?;
         let caller = api.commands.authenticate(credential).await?;
-        rate_limit::count(api, caller.account)?;
-        match caller.may(S::NAME) {
+        if !caller.may_come_from(client_address::of(api, parts)) {
+            return Err(Problem::new("forbidden", "The credential may not be used from this address."));
+        }
+        rate_limit::count(api, &caller)?;
+        match S::is_granted(&caller) {
             true => Ok(Self { caller, trace_id: trace_id(&parts.headers), scope: PhantomData }),
             false => Err(Problem::new("forbidden", format!("The scope {} is needed.", S::NAME))),
         }
     }
+}
+
+/// The cause of a request whose sender is nobody yet.
+pub(super) fn anonymous_cause(headers: &HeaderMap) -> Cause {
+    let (actor, request_id) = ("anonymous".to_owned(), Some(request_id::current()));
+    Cause { actor, request_id, trace_id: trace_id(headers) }
 }
 
 /// `Authorization: Bearer …`, or `X-API-Key`.
@@ -115,6 +152,11 @@ fn trace_id(headers: &HeaderMap) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_scope_can_be_given_to_a_key() {
+        assert!(SCOPES.iter().all(|scope| waxwing_domain::api_key::is_scope(scope)), "{SCOPES:?}");
+    }
 
     #[test]
     fn a_trace_is_read_from_either_header_and_from_nothing_else() {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use axum::{
     body::Body as RawBody,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, OptionalFromRequest, Request},
     http::{HeaderMap, header},
 };
 use http_body_util::BodyExt;
@@ -29,13 +29,28 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
 
     async fn from_request(request: Request, _api: &Api) -> Result<Self, Problem> {
         let is_json = is_json(request.headers());
-        let raw = match tokio::time::timeout(BODY_TIMEOUT, read(request.into_body())).await {
-            Ok(raw) => raw?,
-            Err(_) => return Err(Problem::field("", "the body did not arrive within 30 seconds")),
-        };
-        if raw.is_empty() {
-            return Err(Problem::field("", "a JSON body is needed"));
+        match received(request).await? {
+            raw if raw.is_empty() => Err(Problem::field("", "a JSON body is needed")),
+            raw => Self::parse(raw, is_json),
         }
+    }
+}
+
+/// Where a body may be left out.
+impl<T: DeserializeOwned> OptionalFromRequest<Api> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _api: &Api) -> Result<Option<Self>, Problem> {
+        let is_json = is_json(request.headers());
+        match received(request).await? {
+            raw if raw.is_empty() => Ok(None),
+            raw => Self::parse(raw, is_json).map(Some),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Body<T> {
+    fn parse(raw: Vec<u8>, is_json: bool) -> Result<Self, Problem> {
         if !is_json {
             return Err(Problem::new(
                 "unsupported_media_type",
@@ -58,6 +73,13 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
             }
         })?;
         Ok(Self { value, raw })
+    }
+}
+
+async fn received(request: Request) -> Result<Vec<u8>, Problem> {
+    match tokio::time::timeout(BODY_TIMEOUT, read(request.into_body())).await {
+        Ok(raw) => raw,
+        Err(_) => Err(Problem::field("", "the body did not arrive within 30 seconds")),
     }
 }
 

@@ -1,47 +1,108 @@
 //! Find out who calls.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 use waxwing_domain::{
-    AccountId, ApiKeyId, SessionId,
-    api_key::{ApiKey, covers, may_touch},
+    AccountId, ApiKeyId, SessionId, UserId,
+    api_key::{ApiKey, ApiKeyCreated, covers, may_touch},
 };
 
 use super::{
     Commands,
     create_api_key::{LOOKUP_LEN, prefix, secret_hash},
 };
-use crate::{keys, ports::PortError};
+use crate::{keys, ports::PortError, tokens::read_access_token};
 
 /// Longest credential that is looked at.
-const CREDENTIAL_LEN_MAX: usize = 256;
+const CREDENTIAL_LEN_MAX: usize = 1_024;
 
 /// Who calls, and what that caller may do.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The tenant.
     pub account: AccountId,
-    /// The key.
-    pub key: ApiKeyId,
-    scopes: Vec<String>,
-    session_ids: Option<Vec<SessionId>>,
+    /// A program, or a person.
+    pub principal: Principal,
+}
+
+/// A program, or a person.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    /// An API key.
+    ApiKey {
+        /// Its id.
+        id: ApiKeyId,
+        /// What it is and may do.
+        key: Box<ApiKeyCreated>,
+    },
+    /// A user who signed in, and owns the account.
+    User {
+        /// Who.
+        id: UserId,
+        /// The sign-in.
+        sign_in: String,
+    },
 }
 
 impl Caller {
-    /// True when the caller has the scope.
+    fn key(&self) -> Option<&ApiKeyCreated> {
+        match &self.principal {
+            Principal::ApiKey { key, .. } => Some(key),
+            Principal::User { .. } => None,
+        }
+    }
+
+    /// The id of the key or of the user.
+    pub fn id(&self) -> String {
+        match &self.principal {
+            Principal::ApiKey { id, .. } => id.to_string(),
+            Principal::User { id, .. } => id.to_string(),
+        }
+    }
+
+    /// True when the caller has the scope. An owner has all of them.
     pub fn may(&self, scope: &str) -> bool {
-        self.scopes.iter().any(|granted| covers(granted, scope))
+        self.key().is_none_or(|key| key.scopes.iter().any(|granted| covers(granted, scope)))
     }
 
     /// True when the caller may touch the session.
     pub fn may_touch(&self, session: SessionId) -> bool {
-        may_touch(self.session_ids.as_deref(), session)
+        self.key().is_none_or(|key| may_touch(key.session_ids.as_deref(), session))
     }
+
+    /// True when the caller may touch all sessions.
+    pub fn may_touch_all(&self) -> bool {
+        self.key().is_none_or(|key| key.session_ids.is_none())
+    }
+
+    /// True when the credential may be used from this address; one with a list not from an unknown address.
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        let Some(ranges) = self.key().and_then(|key| key.ip_allow_list.as_ref()) else { return true };
+        let address = address.map(|address| address.to_canonical());
+        let holds = |range: &String| match (parse_ip_range(range), address) {
+            (Some(range), Some(address)) => range.contains(&address),
+            _ => false,
+        };
+        ranges.iter().any(holds)
+    }
+
+    /// How many requests the credential may make in a minute, where it has a limit of its own.
+    pub fn rate_limit_per_min(&self) -> Option<u32> {
+        self.key().and_then(|key| key.rate_limit_per_min)
+    }
+}
+
+/// An address of IPv4 or IPv6, or a range of them in CIDR notation.
+pub fn parse_ip_range(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// Why a credential is not accepted. All reasons look the same from outside.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticateError {
-    /// Unknown, revoked, expired, of another mode, or not a key at all.
+    /// Unknown, revoked, expired, of another mode, or not a credential at all.
     #[error("the credential is not valid")]
     Invalid,
     /// The engine failed.
@@ -50,11 +111,19 @@ pub enum AuthenticateError {
 }
 
 impl Commands {
-    /// Finds the key by its lookup id and compares the hash of its secret in constant time.
+    /// Whose API key or access token it is.
     pub async fn authenticate(&self, credential: &str) -> Result<Caller, AuthenticateError> {
         if credential.len() > CREDENTIAL_LEN_MAX || !credential.is_ascii() {
             return Err(AuthenticateError::Invalid);
         }
+        match credential.starts_with("wx_") {
+            true => self.authenticate_key(credential).await,
+            false => self.authenticate_user(credential).await,
+        }
+    }
+
+    /// Finds the key by its lookup id and compares the hash of its secret in constant time.
+    async fn authenticate_key(&self, credential: &str) -> Result<Caller, AuthenticateError> {
         let rest = credential.strip_prefix(&prefix(self.network)).ok_or(AuthenticateError::Invalid)?;
         let (lookup_id, secret) = rest.split_at_checked(LOOKUP_LEN).ok_or(AuthenticateError::Invalid)?;
         let claim = keys::api_key_claim(&*self.ports.secrets, lookup_id);
@@ -62,15 +131,27 @@ impl Commands {
         let (account, id) =
             owner(&value).ok_or_else(|| PortError::Corrupt("claim of an API key".to_owned()))?;
         let (key, _) = self.ports.load::<ApiKey>(account, &id.to_string()).await?;
-        let created = key.valid_at(self.ports.clock.now()).ok_or(AuthenticateError::Invalid)?;
-        let presented = secret_hash(secret);
-        match bool::from(presented.0.0.as_bytes().ct_eq(created.secret_hash.0.0.as_bytes())) {
-            true => Ok(Caller {
-                account,
-                key: id,
-                scopes: created.scopes.clone(),
-                session_ids: created.session_ids.clone(),
-            }),
+        let now = self.ports.clock.now();
+        let stored = key.secret_hash_at(lookup_id, now).ok_or(AuthenticateError::Invalid)?;
+        let is_right = secret_hash(secret).0.0.as_bytes().ct_eq(stored.0.0.as_bytes());
+        match key.valid_at(now).filter(|_| is_right.into()) {
+            Some(key) => {
+                let principal = Principal::ApiKey { id, key: Box::new(key.clone()) };
+                Ok(Caller { account, principal })
+            },
+            None => Err(AuthenticateError::Invalid),
+        }
+    }
+
+    /// Reads the access token, and looks whether its sign-in still lasts.
+    async fn authenticate_user(&self, token: &str) -> Result<Caller, AuthenticateError> {
+        let claims = read_access_token(&*self.ports.secrets, token, self.ports.clock.now())
+            .ok_or(AuthenticateError::Invalid)?;
+        match self.is_signed_in(&claims.sid, claims.sub).await? {
+            true => {
+                let principal = Principal::User { id: claims.sub, sign_in: claims.sid };
+                Ok(Caller { account: claims.acc, principal })
+            },
             false => Err(AuthenticateError::Invalid),
         }
     }
@@ -79,4 +160,43 @@ impl Commands {
 fn owner(value: &[u8]) -> Option<(AccountId, ApiKeyId)> {
     let (account, id) = std::str::from_utf8(value).ok()?.split_once(' ')?;
     Some((account.parse().ok()?, id.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use waxwing_domain::{
+        Network, Secret, Timestamp,
+        api_key::{ApiKeyCreated, SecretHash},
+    };
+
+    use super::*;
+
+    fn caller(ranges: Option<&[&str]>) -> Caller {
+        let key = ApiKeyCreated {
+            name: "server".to_owned(),
+            network: Network::Sandbox,
+            lookup_id: "abc".to_owned(),
+            secret_hash: SecretHash(Secret("hash".to_owned())),
+            scopes: vec!["messages:send".to_owned()],
+            session_ids: None,
+            ip_allow_list: ranges.map(|ranges| ranges.iter().map(|range| (*range).to_owned()).collect()),
+            expires_at: None,
+            rate_limit_per_min: None,
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let id = ApiKeyId::new(1, [0; 10]);
+        Caller { account: AccountId::SYSTEM, principal: Principal::ApiKey { id, key: Box::new(key) } }
+    }
+
+    #[test]
+    fn a_list_of_addresses_holds_for_both_families_and_for_neither_by_accident() {
+        let listed = caller(Some(&["203.0.113.0/24", "2001:db8::/32", "198.51.100.7"]));
+        let may = |address: &str| listed.may_come_from(Some(address.parse().unwrap()));
+        assert!(may("203.0.113.9") && may("2001:db8:1::1") && may("198.51.100.7"));
+        assert!(may("::ffff:203.0.113.9"), "IPv4 inside IPv6 is IPv4");
+        assert!(!may("203.0.114.1") && !may("2001:db9::1") && !may("198.51.100.8") && !may("127.0.0.1"));
+        assert!(!listed.may_come_from(None), "an unknown address is on no list");
+        assert!(caller(None).may_come_from(None));
+        assert!(!caller(Some(&["nonsense"])).may_come_from(Some("203.0.113.9".parse().unwrap())));
+    }
 }

@@ -1,23 +1,18 @@
 //! Make an account with its owner.
 
-use argon2::{Argon2, PasswordHasher};
 use waxwing_domain::{
     AccountId, Secret, UserId,
     account::{Account, AccountCommand, AccountError},
-    user::{User, UserCommand, UserError},
+    user::{Proof, User, UserCommand, UserError},
 };
 
 use super::Commands;
 use crate::{
     execute::{Cause, ExecuteError, Execution, unexpected_claim},
     keys,
-    ports::{Claim, EntropyExt, PortError},
+    passwords::{self, PasswordError},
+    ports::{Claim, PortError},
 };
-
-/// Fewest characters of a password.
-pub const PASSWORD_CHARS_MIN: usize = 10;
-/// Most characters of a password: hashing more would only cost time.
-pub const PASSWORD_CHARS_MAX: usize = 1_024;
 
 /// An account to make.
 #[derive(Debug, Clone)]
@@ -47,9 +42,12 @@ pub enum CreateAccountError {
     /// The address belongs to a user.
     #[error("a user with this e-mail address already exists")]
     EmailTaken,
-    /// Too short or too long.
-    #[error("a password has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters")]
-    InvalidPassword,
+    /// Too short, too long, or too easily guessed.
+    #[error(transparent)]
+    InvalidPassword(#[from] PasswordError),
+    /// Not a hash that can be checked.
+    #[error("expected a hash of argon2 in the PHC format, or of bcrypt with a cost of at most 14")]
+    UnknownHash,
     /// See [`UserError`].
     #[error(transparent)]
     User(#[from] UserError),
@@ -59,6 +57,26 @@ pub enum CreateAccountError {
     /// The engine failed.
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+/// Why a command on a user led to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UserCommandError {
+    /// See [`UserError`].
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// The engine failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl From<UserCommandError> for CreateAccountError {
+    fn from(error: UserCommandError) -> Self {
+        match error {
+            UserCommandError::User(refusal) => Self::User(refusal),
+            UserCommandError::Port(error) => Self::Port(error),
+        }
+    }
 }
 
 impl Commands {
@@ -75,13 +93,37 @@ impl Commands {
         password: &Secret,
         cause: &Cause,
     ) -> Result<(), CreateAccountError> {
-        let password_hash = self.password_hash(password).await?;
-        let (id, at) = (owner.to_string(), self.ports.clock.now());
-        let command = UserCommand::ChangePassword { password_hash, at };
-        let account = AccountId::SYSTEM;
-        let change = Execution::<User> { account, id: &id, command, fresh: false, claims: Vec::new(), cause };
-        self.ports.execute(change).await.map(drop).map_err(|error| match error {
-            ExecuteError::Refused(refusal) => CreateAccountError::User(refusal),
+        let password_hash = self.password_hash(password, &[]).await?;
+        let command = UserCommand::ChangePassword { password_hash, at: self.ports.clock.now() };
+        Ok(self.user_command(owner, command, cause).await?)
+    }
+
+    /// Sets the password that has this hash, of argon2 or bcrypt: for users that come from elsewhere.
+    pub async fn import_password(
+        &self,
+        owner: UserId,
+        password_hash: Secret,
+        cause: &Cause,
+    ) -> Result<(), CreateAccountError> {
+        if !passwords::is_known_hash(&password_hash) {
+            return Err(CreateAccountError::UnknownHash);
+        }
+        let command = UserCommand::ChangePassword { password_hash, at: self.ports.clock.now() };
+        Ok(self.user_command(owner, command, cause).await?)
+    }
+
+    /// Runs a command on a user.
+    pub(super) async fn user_command(
+        &self,
+        user: UserId,
+        command: UserCommand,
+        cause: &Cause,
+    ) -> Result<(), UserCommandError> {
+        let (account, id) = (AccountId::SYSTEM, user.to_string());
+        let execution =
+            Execution::<User> { account, id: &id, command, fresh: false, claims: Vec::new(), cause };
+        self.ports.execute(execution).await.map(drop).map_err(|error| match error {
+            ExecuteError::Refused(refusal) => UserCommandError::User(refusal),
             ExecuteError::ClaimTaken(..) => unexpected_claim().into(),
             ExecuteError::Port(error) => error.into(),
         })
@@ -107,15 +149,14 @@ impl Commands {
         }
     }
 
-    async fn password_hash(&self, password: &Secret) -> Result<Secret, CreateAccountError> {
-        if !(PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&password.0.chars().count()) {
-            return Err(CreateAccountError::InvalidPassword);
-        }
-        let salt: [u8; 16] = self.entropy.bytes();
-        let password = password.0.clone();
-        // Half a second of one core: not on a thread that serves others.
-        let hashed = tokio::task::spawn_blocking(move || hash_password(&password, &salt)).await;
-        Ok(hashed.map_err(|error| PortError::Unavailable(error.to_string()))??)
+    /// The hash of a password that may be set for a user of whom others know this.
+    pub(super) async fn password_hash(
+        &self,
+        password: &Secret,
+        known: &[&str],
+    ) -> Result<Secret, CreateAccountError> {
+        passwords::check(password, known).await??;
+        Ok(passwords::hash(&*self.entropy, password).await?)
     }
 
     /// Makes a user and the account that the user owns. When it stops between the two, the address is taken and a
@@ -125,33 +166,39 @@ impl Commands {
         new: NewAccount,
         cause: &Cause,
     ) -> Result<CreatedAccount, CreateAccountError> {
-        let password_hash = self.password_hash(&new.password).await?;
-        let CreatedAccount { owner, .. } = new.ids;
+        let (ids, account_name) = (new.ids, new.name.clone());
+        self.create_user(new, None, None, cause).await?;
+        self.finish_account(ids, &account_name, cause).await?;
+        Ok(ids)
+    }
+
+    /// Makes a user who is to own an account. With `verification` the address has to be proven before the first sign-in.
+    pub(super) async fn create_user(
+        &self,
+        new: NewAccount,
+        name: Option<String>,
+        verification: Option<Proof>,
+        cause: &Cause,
+    ) -> Result<(), CreateAccountError> {
+        let NewAccount { ids, email, password, .. } = new;
+        let password_hash =
+            self.password_hash(&password, &[&email, name.as_deref().unwrap_or_default()]).await?;
+        let CreatedAccount { account, owner } = ids;
         let at = self.ports.clock.now();
-        let key = keys::email_claim(&*self.ports.secrets, &new.email);
+        let key = keys::email_claim(&*self.ports.secrets, &email);
         let value = owner.to_string();
         let register = Execution::<User> {
             account: AccountId::SYSTEM,
             id: &value,
-            command: UserCommand::Register { email: new.email, name: None, password_hash, at },
+            command: UserCommand::Register { email, name, password_hash, account, verification, at },
             fresh: true,
             claims: vec![Claim::Take { key, value: value.clone().into_bytes(), expires_at: None }],
             cause,
         };
-        self.ports.execute(register).await.map_err(|error| match error {
+        self.ports.execute(register).await.map(drop).map_err(|error| match error {
             ExecuteError::Refused(refusal) => CreateAccountError::User(refusal),
             ExecuteError::ClaimTaken(..) => CreateAccountError::EmailTaken,
             ExecuteError::Port(error) => error.into(),
-        })?;
-        self.finish_account(new.ids, &new.name, cause).await?;
-        Ok(new.ids)
+        })
     }
-}
-
-/// The argon2id hash of a password, in the PHC format, with the library's recommended cost.
-fn hash_password(password: &str, salt: &[u8]) -> Result<Secret, PortError> {
-    Argon2::default()
-        .hash_password_with_salt(password.as_bytes(), salt)
-        .map(|hash| Secret(hash.to_string()))
-        .map_err(|error| PortError::Unavailable(format!("the password could not be hashed: {error}")))
 }

@@ -1,13 +1,10 @@
 //! Make an account with its owner and a first API key, and say the secrets this once.
 
 use serde::Serialize;
-use waxwing_domain::{AccountId, Secret, api_key::ApiKeyError};
+use waxwing_domain::{AccountId, Network, Secret};
 
-use super::{Commands, CreateAccountError, NewAccount, NewApiKey};
-use crate::{
-    execute::{Cause, ExecuteError},
-    ports::EntropyExt,
-};
+use super::{ApiKeyCommandError, Commands, CreateAccountError, DrawnApiKey, NewAccount, NewApiKey};
+use crate::{execute::Cause, ports::EntropyExt};
 
 /// Characters of a drawn password: no two look alike.
 const ALPHABET: &[u8; 32] = b"ABCDEFGHJKMNPQRSTUVWXYZ123456789";
@@ -35,17 +32,20 @@ pub enum OnboardError {
     Account(#[from] CreateAccountError),
     /// The account is there, without a key.
     #[error("the API key could not be made: {0}")]
-    ApiKey(ExecuteError<ApiKeyError>),
+    ApiKey(#[from] ApiKeyCommandError),
 }
 
 impl NewApiKey {
     /// The first key of an account: it has all scopes.
-    pub fn first() -> Self {
+    pub fn first(network: Network) -> Self {
         Self {
             name: "first key".to_owned(),
+            network,
             scopes: vec!["*".to_owned()],
             session_ids: None,
+            ip_allow_list: None,
             expires_at: None,
+            rate_limit_per_min: None,
         }
     }
 }
@@ -67,12 +67,19 @@ impl Commands {
         let (password, ids) = (self.draw_password(), self.draw_account());
         let new = NewAccount { ids, name, email: email.clone(), password: password.clone() };
         let made = self.create_account(new, cause).await?;
-        let key = self.create_api_key(made.account, self.draw_api_key(), NewApiKey::first(), cause).await;
-        Ok(Onboarded {
-            account_id: made.account,
-            owner_email: email,
-            owner_password: password,
-            api_key: key.map_err(OnboardError::ApiKey)?.key,
-        })
+        let api_key = self.create_first_key(made.account, self.draw_api_key(self.network), cause).await?;
+        Ok(Onboarded { account_id: made.account, owner_email: email, owner_password: password, api_key })
+    }
+
+    /// Makes the first key of an account for the network that this process serves. The key in full.
+    pub async fn create_first_key(
+        &self,
+        account: AccountId,
+        drawn: DrawnApiKey,
+        cause: &Cause,
+    ) -> Result<Secret, ApiKeyCommandError> {
+        let new = NewApiKey::first(self.network);
+        self.create_api_key(account, drawn.clone(), new, None, cause).await?;
+        Ok(drawn.0)
     }
 }

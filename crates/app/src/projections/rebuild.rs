@@ -4,11 +4,11 @@
 use std::{collections::HashSet, sync::Arc};
 
 use waxwing_domain::{
-    AccountId, Aggregate, MessageId, SessionId, WebhookEndpointId, ids::IdError, message::Message,
-    session::Session, webhook_endpoint::WebhookEndpoint,
+    AccountId, Aggregate, ApiKeyId, MessageId, SessionId, WebhookEndpointId, api_key::ApiKey, ids::IdError,
+    message::Message, session::Session, webhook_endpoint::WebhookEndpoint,
 };
 
-use super::{messages, session_writes};
+use super::{api_key_write, messages, session_writes};
 use crate::{
     execute::CommandPorts,
     ports::{Consistency, Guard, Key, PortError, Records, Row, StreamName, Write},
@@ -58,6 +58,7 @@ impl Rebuild {
     /// Which consumer of the feed otherwise keeps the rows of streams of this aggregate type.
     pub fn consumer_of(kind: &str) -> Option<&'static str> {
         match kind {
+            <ApiKey as Aggregate>::TYPE => Some("api_keys"),
             <Message as Aggregate>::TYPE => Some("messages"),
             <Session as Aggregate>::TYPE => Some("sessions"),
             <WebhookEndpoint as Aggregate>::TYPE => Some("webhooks"),
@@ -107,6 +108,11 @@ impl Rebuild {
             Some("sessions") => {
                 let id = SessionId::parse(stream.id()).map_err(unreadable)?;
                 self.wanted_of_session(account, id).await.map(Some)
+            },
+            Some("api_keys") => {
+                let id = ApiKeyId::parse(stream.id()).map_err(unreadable)?;
+                let (key, version) = self.ports.load::<ApiKey>(account, stream.id()).await?;
+                Ok(Some(vec![api_key_write(account, id, &key, version)?]))
             },
             Some("webhooks") => {
                 let id = WebhookEndpointId::parse(stream.id()).map_err(unreadable)?;

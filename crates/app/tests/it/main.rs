@@ -1,10 +1,12 @@
 //! Use cases, processes and the feed's runner on the embedded engine, with a clock that stands still until it is moved.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod api_keys;
 mod delivery;
 mod feed;
 mod identities;
 mod lists;
 mod rebuild;
+mod sign_in;
 mod webhooks;
 mod world;

@@ -15,6 +15,7 @@ mod records;
 mod refeed;
 mod scan;
 mod secrets;
+mod sign_in;
 mod work;
 mod world;
 

@@ -15,15 +15,20 @@ pub const NAME_CHARS_MAX: usize = 100;
 /// State of one account.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Account {
-    exists: bool,
+    created: Option<AccountCreated>,
 }
 
 impl Account {
+    /// Its name, its owner, when it was made; `None` for one that does not exist.
+    pub fn created(&self) -> Option<&AccountCreated> {
+        self.created.as_ref()
+    }
+
     /// Which events follow from the command.
     pub fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
         let AccountCommand::Create { name, owner, at } = command;
         let count = name.trim().chars().count();
-        match (self.exists, (1..=NAME_CHARS_MAX).contains(&count)) {
+        match (self.created.is_some(), (1..=NAME_CHARS_MAX).contains(&count)) {
             (true, _) => Err(AccountError::AlreadyExists),
             (false, false) => Err(AccountError::InvalidName),
             (false, true) => Ok(vec![AccountCreated { name, owner, at }.into()]),
@@ -31,8 +36,8 @@ impl Account {
     }
 
     fn apply_event(&mut self, event: AccountEvent) {
-        let AccountEvent::Created(_) = event;
-        self.exists = true;
+        let AccountEvent::Created(created) = event;
+        self.created = Some(created);
     }
 }
 

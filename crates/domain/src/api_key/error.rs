@@ -13,4 +13,19 @@ pub enum ApiKeyError {
     /// None or too many.
     #[error("a key has 1 to 64 scopes")]
     InvalidScopes,
+    /// One that does not exist.
+    #[error("expected scopes such as messages:send, sessions:read or *")]
+    UnknownScope,
+    /// Too many.
+    #[error("a key names up to 1,000 sessions")]
+    TooManySessions,
+    /// None or too many.
+    #[error("a list of addresses has 1 to 64 ranges")]
+    InvalidIpAllowList,
+    /// It would never work.
+    #[error("expected a time in the future")]
+    ExpiresInThePast,
+    /// Zero or too many.
+    #[error("expected 1 to 1,000,000 requests in a minute")]
+    InvalidRateLimit,
 }

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::Secret;
+use crate::{AccountId, Secret};
 
 /// What can be asked of a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,10 @@ pub enum UserCommand {
         name: Option<String>,
         /// The argon2id hash.
         password_hash: Secret,
+        /// The account that the user owns.
+        account: AccountId,
+        /// Present where the address has to be proven before the first sign-in.
+        verification: Option<Proof>,
         /// When.
         at: Timestamp,
     },
@@ -23,4 +27,110 @@ pub enum UserCommand {
         /// When.
         at: Timestamp,
     },
+    /// Who reads the address's mail has the nonce of the latest request.
+    VerifyEmail {
+        /// The nonce.
+        nonce: Secret,
+        /// When.
+        at: Timestamp,
+    },
+    /// Send something by which a forgotten password can be replaced.
+    RequestPasswordReset {
+        /// What the mail proves.
+        proof: Proof,
+        /// When.
+        at: Timestamp,
+    },
+    /// Replace a forgotten password.
+    ResetPassword {
+        /// The nonce of the latest request.
+        nonce: Secret,
+        /// The argon2id hash.
+        password_hash: Secret,
+        /// When.
+        at: Timestamp,
+    },
+    /// The same password under a better hash.
+    Rehash {
+        /// The argon2id hash.
+        password_hash: Secret,
+        /// When.
+        at: Timestamp,
+    },
+    /// Take another name.
+    Rename {
+        /// 1 to 100 characters.
+        name: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Ask both addresses whether the user may have the other one.
+    RequestEmailChange {
+        /// The address to be.
+        to: String,
+        /// What the mail to the address of now proves.
+        old: Proof,
+        /// What the mail to the address to be proves.
+        new: Proof,
+        /// When.
+        at: Timestamp,
+    },
+    /// Who reads the mail of one of the two addresses agrees.
+    ConfirmEmailChange {
+        /// The nonce that went to that address.
+        nonce: Secret,
+        /// When.
+        at: Timestamp,
+    },
+    /// Take the address to which both have agreed.
+    CompleteEmailChange {
+        /// The address to be.
+        to: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// End all sign-ins.
+    SignOutEverywhere {
+        /// When.
+        at: Timestamp,
+    },
+    /// Offer a second factor, which counts once it was used.
+    OfferTotp {
+        /// In base32.
+        secret: Secret,
+        /// From then on it is no longer offered.
+        expires_at: Timestamp,
+        /// When.
+        at: Timestamp,
+    },
+    /// The app shows the right code for what was offered.
+    EnableTotp {
+        /// The secret that was offered.
+        secret: Secret,
+        /// Keyed hashes of codes that each replace the app once.
+        recovery_hashes: Vec<Secret>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A recovery code was used.
+    UseRecoveryCode {
+        /// Its keyed hash.
+        hash: Secret,
+        /// When.
+        at: Timestamp,
+    },
+    /// Go without a second factor.
+    DisableTotp {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// From what the token of a mail is derived, and how long it is good.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proof {
+    /// 32 random bytes of the operating system, in base64.
+    pub nonce: Secret,
+    /// From then on it proves nothing.
+    pub expires_at: Timestamp,
 }

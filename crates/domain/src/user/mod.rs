@@ -3,37 +3,322 @@
 mod command;
 mod error;
 mod event;
+mod second_factor;
+#[cfg(test)]
+mod tests;
 
-pub use command::UserCommand;
+pub use command::{Proof, UserCommand};
 pub use error::UserError;
-pub use event::{PasswordChanged, UserEvent, UserRegistered};
+pub use event::{
+    EmailChangeConfirmed, EmailChangeRequested, EmailChanged, EmailVerified, JoinedAccount, PasswordChanged,
+    PasswordRehashed, PasswordResetRequested, RecoveryCodeUsed, SignedOutEverywhere, TotpDisabled,
+    TotpEnabled, TotpOffered, UserEvent, UserRegistered, UserRenamed, VerificationRequested,
+};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use second_factor::SecondFactor;
+
+use crate::{AccountId, Secret};
+
+/// Longest name of a person, in characters.
+pub const NAME_CHARS_MAX: usize = 100;
+/// While a mail is younger than this, no other is sent for the same purpose: nobody's mailbox is flooded.
+pub const MAIL_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What a user is in an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// May do everything.
+    Owner,
+}
+
+impl Role {
+    /// As it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+        }
+    }
+}
 
 /// State of one user.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct User {
-    exists: bool,
+    registered: Option<UserRegistered>,
+    joined: Option<(AccountId, Role)>,
+    /// The address has to be proven before the first sign-in.
+    unproven: bool,
+    verification: Option<Outstanding>,
+    reset: Option<Outstanding>,
+    /// Sign-ins from before are over.
+    #[serde(default)]
+    signed_out_at: Option<Timestamp>,
+    #[serde(default)]
+    email_change: Option<EmailChange>,
+    #[serde(default)]
+    second_factor: SecondFactor,
+}
+
+/// Another address that both have to agree to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct EmailChange {
+    to: String,
+    asked_at: Timestamp,
+    expires_at: Timestamp,
+    /// The nonces of the two mails, and whether each address agreed.
+    sides: [(Secret, bool); 2],
+}
+
+impl EmailChange {
+    fn is_agreed(&self) -> bool {
+        self.sides.iter().all(|(_, agreed)| *agreed)
+    }
+}
+
+/// A mail on its way, whose token was not used yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Outstanding {
+    nonce: Secret,
+    asked_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+impl Outstanding {
+    fn proven_by(&self, nonce: &Secret, at: Timestamp) -> bool {
+        self.nonce == *nonce && at < self.expires_at
+    }
 }
 
 impl User {
+    /// Address, name, when; `None` for a user that does not exist.
+    pub fn registered(&self) -> Option<&UserRegistered> {
+        self.registered.as_ref()
+    }
+
+    /// The argon2id hash of the current password.
+    pub fn password_hash(&self) -> Option<&Secret> {
+        self.registered.as_ref().map(|registered| &registered.password_hash)
+    }
+
+    /// To which account the user belongs, and as what.
+    pub fn joined(&self) -> Option<(AccountId, Role)> {
+        self.joined
+    }
+
+    /// True unless the address still has to be proven.
+    pub fn is_verified(&self) -> bool {
+        self.registered.is_some() && !self.unproven
+    }
+
+    /// True when a sign-in of this time goes on: neither did the password change since, nor did the user end all.
+    pub fn keeps_sign_in(&self, started_at: Timestamp) -> bool {
+        self.registered.is_some() && self.signed_out_at.is_none_or(|ended| ended <= started_at)
+    }
+
+    /// The address to which this user's is to change, once both have agreed.
+    pub fn agreed_email(&self) -> Option<&str> {
+        self.email_change.as_ref().filter(|change| change.is_agreed()).map(|change| &*change.to)
+    }
+
+    /// The nonces of the mails to the two addresses.
+    pub fn email_change_nonces(&self) -> impl Iterator<Item = &Secret> {
+        self.email_change.iter().flat_map(|change| change.sides.iter().map(|(nonce, _)| nonce))
+    }
+
+    /// The secret of the second factor, in base32, where one is needed.
+    pub fn totp_secret(&self) -> Option<&Secret> {
+        self.second_factor.secret()
+    }
+
+    /// The secret that was offered last, in base32.
+    pub fn offered_totp_secret(&self, at: Timestamp) -> Option<&Secret> {
+        self.second_factor.offered(at)
+    }
+
+    /// Keyed hashes of the recovery codes that were not used yet.
+    pub fn recovery_hashes(&self) -> &[Secret] {
+        self.second_factor.recovery_hashes()
+    }
+
+    /// The nonce whose token proves the address.
+    pub fn verification_nonce(&self) -> Option<&Secret> {
+        self.verification.as_ref().map(|outstanding| &outstanding.nonce)
+    }
+
+    /// The nonce whose token allows another password.
+    pub fn reset_nonce(&self) -> Option<&Secret> {
+        self.reset.as_ref().map(|outstanding| &outstanding.nonce)
+    }
+
     /// Which events follow from the command.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
-        match (self.exists, command) {
-            (false, UserCommand::Register { email, name, password_hash, at }) => match is_address(&email) {
-                true => Ok(vec![UserRegistered { email, name, password_hash, at }.into()]),
-                false => Err(UserError::InvalidEmail),
+        let Some(user) = &self.registered else {
+            return match command {
+                UserCommand::Register { email, name, password_hash, account, verification, at } => {
+                    register(email, name, password_hash, account, verification, at)
+                },
+                _ => Err(UserError::NotFound),
+            };
+        };
+        use UserCommand as C;
+        match command {
+            C::Register { .. } => Err(UserError::AlreadyExists),
+            C::ChangePassword { password_hash, at } => Ok(vec![PasswordChanged { password_hash, at }.into()]),
+            C::Rehash { password_hash, at } => Ok(vec![PasswordRehashed { password_hash, at }.into()]),
+            C::VerifyEmail { nonce, at } => match &self.verification {
+                Some(sent) if sent.proven_by(&nonce, at) => Ok(vec![EmailVerified { at }.into()]),
+                _ => Err(UserError::InvalidToken),
             },
-            (true, UserCommand::Register { .. }) => Err(UserError::AlreadyExists),
-            (true, UserCommand::ChangePassword { password_hash, at }) => {
-                Ok(vec![PasswordChanged { password_hash, at }.into()])
+            C::RequestPasswordReset { proof, at } => match &self.reset {
+                Some(sent) if is_fresh(sent.asked_at, at) => Ok(vec![]),
+                _ => {
+                    let (email, Proof { nonce, expires_at }) = (user.email.clone(), proof);
+                    Ok(vec![PasswordResetRequested { email, nonce, expires_at, at }.into()])
+                },
             },
-            (false, UserCommand::ChangePassword { .. }) => Err(UserError::NotFound),
+            C::ResetPassword { nonce, password_hash, at } => match &self.reset {
+                Some(sent) if sent.proven_by(&nonce, at) => {
+                    let changed = PasswordChanged { password_hash, at }.into();
+                    // The token came to the address, so it proves the address, too.
+                    Ok(match self.unproven {
+                        true => vec![changed, EmailVerified { at }.into()],
+                        false => vec![changed],
+                    })
+                },
+                _ => Err(UserError::InvalidToken),
+            },
+            C::Rename { name, .. } if user.name.as_ref() == Some(&name) => Ok(vec![]),
+            C::Rename { name, at } => match is_name(&name) {
+                true => Ok(vec![UserRenamed { name, at }.into()]),
+                false => Err(UserError::InvalidName),
+            },
+            C::RequestEmailChange { to, .. } if !is_address(&to) => Err(UserError::InvalidEmail),
+            C::RequestEmailChange { to, .. } if to == user.email => Ok(vec![]),
+            C::RequestEmailChange { to, old, new, at } => match &self.email_change {
+                Some(sent) if is_fresh(sent.asked_at, at) => Err(UserError::TooSoon),
+                _ => {
+                    let (from, expires_at) = (user.email.clone(), new.expires_at);
+                    let (old_nonce, new_nonce) = (old.nonce, new.nonce);
+                    Ok(vec![EmailChangeRequested { from, to, old_nonce, new_nonce, expires_at, at }.into()])
+                },
+            },
+            C::ConfirmEmailChange { nonce, at } => self.confirm_email_change(nonce, at),
+            C::CompleteEmailChange { to, at } => self.complete_email_change(to, at),
+            C::SignOutEverywhere { at } => Ok(vec![SignedOutEverywhere { at }.into()]),
+            C::OfferTotp { .. }
+            | C::EnableTotp { .. }
+            | C::UseRecoveryCode { .. }
+            | C::DisableTotp { .. } => self.second_factor.decide(command),
+        }
+    }
+
+    fn confirm_email_change(&self, nonce: Secret, at: Timestamp) -> Result<Vec<UserEvent>, UserError> {
+        let change = self.email_change.as_ref().filter(|change| at < change.expires_at);
+        let side = change.and_then(|change| change.sides.iter().find(|(of_side, _)| *of_side == nonce));
+        match side {
+            Some((_, false)) => Ok(vec![EmailChangeConfirmed { nonce, at }.into()]),
+            // Once more, since what follows did not happen the first time.
+            Some((_, true)) => Ok(vec![]),
+            None => Err(UserError::InvalidToken),
+        }
+    }
+
+    fn complete_email_change(&self, to: String, at: Timestamp) -> Result<Vec<UserEvent>, UserError> {
+        match &self.email_change {
+            Some(change) if change.to == to && change.is_agreed() => {
+                Ok(vec![EmailChanged { email: to, at }.into()])
+            },
+            _ => Err(UserError::InvalidToken),
         }
     }
 
     fn apply_event(&mut self, event: UserEvent) {
-        self.exists |= matches!(event, UserEvent::Registered(_));
+        use UserEvent as E;
+        match event {
+            E::Registered(registered) => self.registered = Some(registered),
+            E::JoinedAccount(joined) => self.joined = Some((joined.account, joined.role)),
+            E::VerificationRequested(VerificationRequested { nonce, expires_at, at, .. }) => {
+                self.unproven = true;
+                self.verification = Some(Outstanding { nonce, asked_at: at, expires_at });
+            },
+            E::EmailVerified(_) => {
+                self.unproven = false;
+                self.verification = None;
+            },
+            E::PasswordResetRequested(PasswordResetRequested { nonce, expires_at, at, .. }) => {
+                self.reset = Some(Outstanding { nonce, asked_at: at, expires_at });
+            },
+            E::PasswordChanged(PasswordChanged { password_hash, at }) => {
+                self.signed_out_at = Some(at);
+                self.reset = None;
+                // Whoever asked for it may have known the password of before.
+                self.email_change = None;
+                self.know(|user| user.password_hash = password_hash);
+            },
+            E::PasswordRehashed(PasswordRehashed { password_hash, .. }) => {
+                self.know(|user| user.password_hash = password_hash);
+            },
+            E::Renamed(UserRenamed { name, .. }) => self.know(|user| user.name = Some(name)),
+            E::EmailChangeRequested(asked) => {
+                let EmailChangeRequested { to, old_nonce, new_nonce, expires_at, at, .. } = asked;
+                let sides = [(old_nonce, false), (new_nonce, false)];
+                self.email_change = Some(EmailChange { to, asked_at: at, expires_at, sides });
+            },
+            E::EmailChangeConfirmed(EmailChangeConfirmed { nonce, .. }) => {
+                for (of_side, agreed) in self.email_change.iter_mut().flat_map(|change| &mut change.sides) {
+                    *agreed |= *of_side == nonce;
+                }
+            },
+            E::EmailChanged(EmailChanged { email, .. }) => {
+                self.email_change = None;
+                // A link that went to the address of before is worth nothing now.
+                self.reset = None;
+                self.know(|user| user.email = email);
+            },
+            E::SignedOutEverywhere(SignedOutEverywhere { at }) => self.signed_out_at = Some(at),
+            E::TotpOffered(_) | E::TotpEnabled(_) | E::RecoveryCodeUsed(_) | E::TotpDisabled(_) => {
+                self.second_factor.apply(event);
+            },
+        }
     }
+
+    fn know(&mut self, change: impl FnOnce(&mut UserRegistered)) {
+        if let Some(user) = &mut self.registered {
+            change(user);
+        }
+    }
+}
+
+fn is_fresh(asked_at: Timestamp, at: Timestamp) -> bool {
+    at.duration_since(asked_at) < MAIL_PAUSE
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=NAME_CHARS_MAX).contains(&name.trim().chars().count())
+}
+
+fn register(
+    email: String,
+    name: Option<String>,
+    password_hash: Secret,
+    account: AccountId,
+    verification: Option<Proof>,
+    at: Timestamp,
+) -> Result<Vec<UserEvent>, UserError> {
+    if !is_address(&email) {
+        return Err(UserError::InvalidEmail);
+    }
+    if !name.as_deref().is_none_or(is_name) {
+        return Err(UserError::InvalidName);
+    }
+    let asked = verification.map(|Proof { nonce, expires_at }| {
+        VerificationRequested { email: email.clone(), nonce, expires_at, at }.into()
+    });
+    let joined = JoinedAccount { account, role: Role::Owner, at }.into();
+    let registered = UserRegistered { email, name, password_hash, at }.into();
+    Ok([registered, joined].into_iter().chain(asked).collect())
 }
 
 /// Only what would break elsewhere: that mail arrives is proven by mail.
@@ -45,55 +330,3 @@ fn is_address(email: &str) -> bool {
 }
 
 aggregate!(User, "user", UserCommand, UserEvent, UserError);
-
-#[cfg(test)]
-mod tests {
-    use cqrs_es::test::TestFramework;
-
-    use super::*;
-    use crate::Secret;
-
-    fn register(email: &str) -> UserCommand {
-        UserCommand::Register {
-            email: email.into(),
-            name: None,
-            password_hash: Secret("$argon2id$".into()),
-            at: jiff::Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    fn registered() -> UserEvent {
-        UserRegistered {
-            email: "ada@example.com".into(),
-            name: None,
-            password_hash: Secret("$argon2id$".into()),
-            at: jiff::Timestamp::UNIX_EPOCH,
-        }
-        .into()
-    }
-
-    fn change() -> UserCommand {
-        UserCommand::ChangePassword { password_hash: Secret("new".into()), at: jiff::Timestamp::UNIX_EPOCH }
-    }
-
-    #[test]
-    fn a_user_registers_once_with_an_address() {
-        let given = |events| TestFramework::<User>::with(()).given(events);
-        given(vec![]).when(register("ada@example.com")).then_expect_events(vec![registered()]);
-        given(vec![registered()])
-            .when(register("ada@example.com"))
-            .then_expect_error(UserError::AlreadyExists);
-        for email in ["", "ada", "@example.com", "ada@", "a b@example.com", "a@b@c"] {
-            given(vec![]).when(register(email)).then_expect_error(UserError::InvalidEmail);
-        }
-    }
-
-    #[test]
-    fn only_a_registered_user_changes_the_password() {
-        let given = |events| TestFramework::<User>::with(()).given(events);
-        given(vec![]).when(change()).then_expect_error(UserError::NotFound);
-        let changed =
-            PasswordChanged { password_hash: Secret("new".into()), at: jiff::Timestamp::UNIX_EPOCH };
-        given(vec![registered()]).when(change()).then_expect_events(vec![changed.into()]);
-    }
-}

@@ -83,9 +83,8 @@ async fn a_phone_that_wants_a_passkey_is_said_to_and_the_next_code_links() {
     };
     world.network.inject(passkey).await.unwrap();
     phone.scan(&first).await.unwrap();
-    let (view, live) = world
-        .until("the wish", session, |_, live| live.status == SessionStatus::PasskeyRequired)
-        .await;
+    let (view, live) =
+        world.until("the wish", session, |_, live| live.status == SessionStatus::PasskeyRequired).await;
     assert_eq!((view.me, live.reason.as_deref()), (None, Some("passkey_not_supported")));
 
     world.client_clock.advance(SHOWN[0]);

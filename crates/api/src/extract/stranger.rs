@@ -1,0 +1,23 @@
+use std::net::IpAddr;
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use waxwing_app::execute::Cause;
+
+use super::anonymous_cause;
+use crate::{Api, Problem, client_address};
+
+/// Who sends a request that needs no credential.
+pub(crate) struct Stranger {
+    /// Who caused what follows.
+    pub(crate) cause: Cause,
+    /// From where.
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl FromRequestParts<Api> for Stranger {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        Ok(Self { cause: anonymous_cause(&parts.headers), address: client_address::of(api, parts) })
+    }
+}
