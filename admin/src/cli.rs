@@ -77,6 +77,15 @@ enum DeadCommand {
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
         limit: u16,
     },
+    /// Drop dead letters for good.
+    Drop {
+        /// Which queue.
+        #[arg(value_enum)]
+        queue: QueueName,
+        /// Their ids, as `list` prints them.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
     /// Put dead letters back into their queue, to be tried anew.
     Redrive {
         /// Which queue.
@@ -234,6 +243,12 @@ impl Command {
                 let dead =
                     deployment.work.dead(queue.into(), limit.into()).await.map_err(OperatorError::from)?;
                 printed(&dead, true)
+            },
+            Self::Dead(DeadCommand::Drop { queue, ids }) => {
+                for id in &ids {
+                    deployment.work.discard(queue.into(), id).await.map_err(OperatorError::from)?;
+                }
+                printed(&serde_json::json!({ "dropped": ids }), true)
             },
             Self::Dead(DeadCommand::Redrive { queue, ids }) => {
                 for id in &ids {

@@ -42,6 +42,7 @@ pub fn api(deployment: &Deployment) -> Result<Api, Error> {
         pairing: deployment.pairing.clone(),
         sessions: None,
         webhooks: post(deployment)?,
+        work: deployment.work(),
         sandbox: sandbox.map(|client| Arc::new(RemoteSandbox(client)) as Arc<dyn SandboxControl>),
         mail: deployment.mail.clone(),
         registration_open: environment("WAXWING_REGISTRATION").as_deref() == Some("open"),

@@ -19,8 +19,10 @@ use waxwing_app::{
     feed::{Consumer, FeedRunner},
     kept_mail::KeptMail,
     ports::{Gateway, Mailer, WebhookPost},
-    processes::{Delivery, Mailing, WebhookDispatch, WebhookFanOut},
-    projections::{ApiKeyProjection, MessageProjection, SessionProjection},
+    processes::{Delivery, Erasing, Mailing, WebhookDispatch, WebhookFanOut},
+    projections::{
+        ApiKeyProjection, AuditProjection, DirectoryProjection, MessageProjection, SessionProjection,
+    },
 };
 use waxwing_domain::Network as WhatsappNetwork;
 use waxwing_host::{Host, HostPorts, HostSettings};
@@ -152,7 +154,8 @@ impl Parts {
             post: post.clone(),
             entropy: entropy.clone(),
         };
-        tasks.spawn(Arc::new(dispatch).run(stopped));
+        tasks.spawn(Arc::new(dispatch).run(stopped.clone()));
+        tasks.spawn(Arc::new(erasing(installation)).run(stopped));
         let running = host.clone();
         tasks.spawn(async move { running.run().await });
         let api = Api {
@@ -161,6 +164,7 @@ impl Parts {
             pairing: Arc::new(host.clone()),
             sessions: Some(Arc::new(host.clone())),
             webhooks: post,
+            work: engine.work(),
             sandbox: network.sandbox,
             mail,
             registration_open: args.registration == Registration::Open,
@@ -188,14 +192,22 @@ impl Parts {
     }
 }
 
+fn erasing(Installation { engine, clock, .. }: &Installation) -> Erasing {
+    let (keys, erasure) = (engine.keys(), engine.erasure());
+    Erasing { records: engine.records(), clock: clock.clone(), keys, erasure }
+}
+
 fn consumers(
     installation: &Installation,
     gateway: &Arc<dyn Gateway>,
     mailer: Arc<dyn Mailer>,
-) -> [Arc<dyn Consumer>; 6] {
+) -> [Arc<dyn Consumer>; 9] {
     let (ports, engine) = (&installation.commands.ports, &installation.engine);
     [
         Arc::new(ApiKeyProjection { ports: ports.clone(), records: engine.records() }),
+        Arc::new(AuditProjection { ports: ports.clone(), records: engine.records() }),
+        Arc::new(DirectoryProjection { ports: ports.clone(), records: engine.records() }),
+        Arc::new(erasing(installation)),
         Arc::new(Mailing { ports: ports.clone(), mailer }),
         Arc::new(MessageProjection { ports: ports.clone(), records: engine.records() }),
         Arc::new(SessionProjection {

@@ -24,6 +24,7 @@ use crate::{
     tags(
         (name = "auth", description = "Users: register, sign in, stay signed in."),
         (name = "me", description = "Who calls, and what users change about themselves."),
+        (name = "account", description = "The tenant: its name, its members, and who changed what."),
         (name = "api_keys", description = "Keys with which programs call the API."),
         (name = "sessions", description = "Connections of linked devices, one per WhatsApp account."),
         (name = "messages", description = "Messages, in and out."),

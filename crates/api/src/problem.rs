@@ -304,7 +304,7 @@ impl From<PortError> for Problem {
             PortError::Conflict(_) => {
                 Self::new("conflict", "Something else changed at the same time; try again.")
             },
-            PortError::NotFound(_) => Self::not_found("thing"),
+            PortError::NotFound(_) | PortError::Erased(_) => Self::not_found("thing"),
             PortError::Throttled(_) | PortError::Unavailable(_) => {
                 tracing::warn!(%error, request_id = request_id::current(), "the engine is unavailable");
                 Self::new("unavailable", "The request was not carried out; try again in a moment.")

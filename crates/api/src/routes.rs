@@ -2,6 +2,7 @@
 
 mod admin;
 mod api_keys;
+mod audit;
 mod auth;
 mod health;
 mod me;
@@ -42,13 +43,22 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
         .routes(routes!(me::get_me, me::change_me))
         .routes(routes!(me::change_password))
         .routes(routes!(me::change_email))
+        .routes(routes!(me::delete_me))
         .routes(routes!(me::offer_totp))
         .routes(routes!(me::enable_totp))
         .routes(routes!(me::disable_totp))
         .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
         .routes(routes!(api_keys::get_api_key, api_keys::delete_api_key))
         .routes(routes!(api_keys::rotate_api_key))
+        .routes(routes!(audit::list_audit_log))
         .routes(routes!(admin::list_mail))
+        .routes(routes!(admin::list_accounts))
+        .routes(routes!(admin::list_users))
+        .routes(routes!(admin::list_hosts))
+        .routes(routes!(admin::list_queues))
+        .routes(routes!(admin::list_dead_letters))
+        .routes(routes!(admin::redrive_dead_letter))
+        .routes(routes!(admin::drop_dead_letter))
         .routes(routes!(sessions::create_session, sessions::list_sessions))
         .routes(routes!(sessions::get_session, sessions::change_session, sessions::delete_session))
         .routes(routes!(sessions::start_session))

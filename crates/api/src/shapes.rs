@@ -1,6 +1,8 @@
 //! Requests and answers as they go over the wire, by resource.
 
+mod admin;
 mod api_key;
+mod audit;
 mod auth;
 mod me;
 mod message;
@@ -14,7 +16,9 @@ mod webhook;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use admin::*;
 pub(crate) use api_key::*;
+pub(crate) use audit::*;
 pub(crate) use auth::*;
 pub(crate) use me::*;
 pub(crate) use message::*;

@@ -7,7 +7,7 @@ use waxwing_app::{
     commands::Commands,
     id_source::IdSource,
     kept_mail::KeptMail,
-    ports::{CountsSessions, Pairing, Records, SandboxControl, WebhookPost},
+    ports::{CountsSessions, Pairing, Records, SandboxControl, WebhookPost, Work},
 };
 
 use crate::{RateLimits, client_address::TrustedProxy};
@@ -23,6 +23,8 @@ pub struct Api {
     pub pairing: Arc<dyn Pairing>,
     /// Counts sessions, where they are in this process.
     pub sessions: Option<Arc<dyn CountsSessions>>,
+    /// Jobs, and those that were given up.
+    pub work: Arc<dyn Work>,
     /// Looks at the addresses of receivers.
     pub webhooks: Arc<dyn WebhookPost>,
     /// The simulated network, where this process serves one.

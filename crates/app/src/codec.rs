@@ -1,9 +1,11 @@
 //! How the events of a commit are written: JSON, encrypted under the account's data key and bound to their place.
 
+use std::net::IpAddr;
+
 use cqrs_es::persist::{EventUpcaster, SerializedEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use waxwing_domain::{AccountId, DomainEvent};
+use waxwing_domain::{AccountId, Aggregate, DomainEvent, UserId, user::User};
 
 use crate::ports::{Commit, PortError, Sealed, SecretBox, StreamName};
 
@@ -18,6 +20,8 @@ struct Stored {
     kind: String,
     version: String,
     data: Value,
+    #[serde(default)]
+    address: Option<IpAddr>,
 }
 
 /// Changes events of old versions into the current one, in this order. None was needed so far.
@@ -25,15 +29,14 @@ fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
     Vec::new()
 }
 
-/// Encrypts the events of one command.
+/// Encrypts the events of one command. The address from which it came stands beside the first.
 pub async fn seal<E: DomainEvent>(
     secrets: &dyn SecretBox,
-    account: AccountId,
-    stream: &StreamName,
-    version: u64,
+    (account, stream, version): (AccountId, &StreamName, u64),
     events: &[E],
+    address: Option<IpAddr>,
 ) -> Result<Sealed, PortError> {
-    let stored: Vec<Value> = events
+    let mut stored: Vec<Value> = events
         .iter()
         .map(|event| {
             let mut value = serde_json::to_value(event).map_err(corrupt)?;
@@ -41,16 +44,48 @@ pub async fn seal<E: DomainEvent>(
             Ok(value)
         })
         .collect::<Result<_, PortError>>()?;
+    if let (Some(first), Some(address)) = (stored.first_mut(), address) {
+        first["address"] = json!(address);
+    }
     let plaintext = serde_json::to_vec(&stored).map_err(corrupt)?;
-    secrets.seal(account, &associated(account, stream, version), &plaintext).await
+    secrets.seal(key_owner(account, stream), &associated(account, stream, version), &plaintext).await
 }
 
-/// Decrypts and reads the events of a commit.
+/// Decrypts and reads the events of a commit. [`PortError::Erased`] when its content was erased.
 pub async fn open<E: DomainEvent>(secrets: &dyn SecretBox, commit: &Commit) -> Result<Vec<E>, PortError> {
+    decode(&commit.stream, &plaintext(secrets, commit).await?)
+}
+
+/// From where the commit came, if by a client of the API.
+pub async fn address(secrets: &dyn SecretBox, commit: &Commit) -> Result<Option<IpAddr>, PortError> {
+    let stored: Vec<Stored> = serde_json::from_slice(&plaintext(secrets, commit).await?).map_err(corrupt)?;
+    Ok(stored.first().and_then(|first| first.address))
+}
+
+async fn plaintext(secrets: &dyn SecretBox, commit: &Commit) -> Result<Vec<u8>, PortError> {
     let sealed = Sealed { key_id: commit.key_id.clone(), bytes: commit.payload.clone() };
     let bound = associated(commit.account, &commit.stream, commit.version);
-    let plaintext = secrets.open(commit.account, &bound, &sealed).await?;
-    decode(&commit.stream, &plaintext)
+    secrets.open(key_owner(commit.account, &commit.stream), &bound, &sealed).await
+}
+
+/// [`open`] for who folds a stream: what was erased says nothing, as if it had never been.
+pub(crate) async fn open_what_is_left<E: DomainEvent>(
+    secrets: &dyn SecretBox,
+    commit: &Commit,
+) -> Result<Vec<E>, PortError> {
+    match open(secrets, commit).await {
+        Err(PortError::Erased(_)) => Ok(Vec::new()),
+        opened => opened,
+    }
+}
+
+/// Whose data keys encrypt a stream: the account's, and a user's own for the stream of a user, which belongs to no tenant
+/// and is to be erased by itself.
+pub fn key_owner(account: AccountId, stream: &StreamName) -> AccountId {
+    match (account, stream.kind(), UserId::parse(stream.id())) {
+        (AccountId::SYSTEM, <User as Aggregate>::TYPE, Ok(user)) => user.key_owner(),
+        _ => account,
+    }
 }
 
 /// Reads events as they are stored.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -26,12 +27,14 @@ pub struct Cause {
     pub request_id: Option<String>,
     /// The trace.
     pub trace_id: Option<String>,
+    /// From where: the client's address. It is sealed with the events.
+    pub address: Option<IpAddr>,
 }
 
 impl Cause {
     /// Waxwing itself.
     pub fn system() -> Self {
-        Self { actor: "system".to_owned(), request_id: None, trace_id: None }
+        Self { actor: "system".to_owned(), request_id: None, trace_id: None, address: None }
     }
 }
 
@@ -148,7 +151,7 @@ impl CommandPorts {
         let (mut aggregate, mut head) = (A::default(), 0);
         for commit in self.journal.read(account, &StreamName::new(A::TYPE, id)).await? {
             head = commit.version;
-            for event in codec::open::<A::Event>(&*self.secrets, &commit).await? {
+            for event in codec::open_what_is_left::<A::Event>(&*self.secrets, &commit).await? {
                 aggregate.apply(event);
             }
         }
@@ -204,7 +207,7 @@ impl<A: Aggregate> CommandStore<'_, A> {
     ) -> Result<CommitResult<A::Event>, PortError> {
         let Self { ports, account, cause, .. } = *self;
         let (stream, version) = (StreamName::new(A::TYPE, &context.id), context.head + 1);
-        let sealed = codec::seal(&*ports.secrets, account, &stream, version, events).await?;
+        let sealed = codec::seal(&*ports.secrets, (account, &stream, version), events, cause.address).await?;
         let at = ports.clock.now();
         let commit = Commit {
             account,
@@ -238,8 +241,9 @@ where
             self.ports.journal.read(self.account, &stream).await.map_err(|error| self.failed(error))?;
         let mut envelopes = Vec::with_capacity(commits.len());
         for commit in commits {
-            let events =
-                codec::open(&*self.ports.secrets, &commit).await.map_err(|error| self.failed(error))?;
+            let events = codec::open_what_is_left(&*self.ports.secrets, &commit)
+                .await
+                .map_err(|error| self.failed(error))?;
             for payload in events {
                 let sequence = envelopes.len() + 1;
                 envelopes.push(EventEnvelope {

@@ -65,6 +65,8 @@ impl Attended {
             match self.consumer.handle(std::slice::from_ref(item)).await {
                 Ok(()) => {},
                 Err(error) if error.is_transient() => return Err(error),
+                // Nothing follows any more from what was erased.
+                Err(PortError::Erased(_)) => {},
                 Err(error) => self.park(item, &error).await?,
             }
         }

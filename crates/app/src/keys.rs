@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use waxwing_domain::{AccountId, ApiKeyId, Jid, Lid, MessageId, SessionId, UserId, WebhookEndpointId};
 
-use crate::ports::{ClaimKey, Key, Order, SecretBox};
+use crate::ports::{ClaimKey, Key, Order, SecretBox, StreamName};
 
 /// Index 1: messages of a session by time. Index 2: messages of a chat by time.
 pub const BY_SESSION: u8 = 1;
@@ -191,6 +191,46 @@ pub fn kept_mail(id: &str) -> Key {
 /// That a mail was sent.
 pub fn sent_mail(id: &str) -> Key {
     Key::new(format!("{}/sent-mail/{id}", AccountId::SYSTEM), "sent")
+}
+
+/// Partition of all accounts; sorted by id.
+pub fn accounts() -> String {
+    format!("{}/accounts", AccountId::SYSTEM)
+}
+
+/// An account as the operator sees it.
+pub fn account(account: AccountId) -> Key {
+    Key::new(accounts(), account.to_string())
+}
+
+/// Partition of all users; sorted by id.
+pub fn users() -> String {
+    format!("{}/users", AccountId::SYSTEM)
+}
+
+/// A user as the operator sees it.
+pub fn user(user: UserId) -> Key {
+    Key::new(users(), user.to_string())
+}
+
+/// Partition of what was changed in an account; sorted by time.
+pub fn audit(account: AccountId) -> String {
+    format!("{account}/audit")
+}
+
+/// One change.
+pub fn audit_entry(account: AccountId, at: Timestamp, stream: &StreamName, version: u64) -> Key {
+    Key::new(audit(account), format!("{}/{stream}/{version}", due_before(at)))
+}
+
+/// Partition of the accounts that are to be erased; sorted by id.
+pub fn erasures() -> String {
+    format!("{}/erasures", AccountId::SYSTEM)
+}
+
+/// How far an account is erased.
+pub fn erasure(account: AccountId) -> Key {
+    Key::new(erasures(), account.to_string())
 }
 
 /// Which account and which owner the first start made.

@@ -1,5 +1,6 @@
 //! Every trait that the outside implements. An engine (embedded, AWS) translates and never decides.
 
+mod erasure;
 mod gateway;
 mod http_post;
 mod journal;
@@ -9,6 +10,7 @@ mod secrets;
 mod system;
 mod work;
 
+pub use erasure::{Erased, Erasure, KeyCustody};
 pub use gateway::{
     Census, CountsSessions, Gateway, GatewayError, Pairing, PairingCode, PairingCodeError, SandboxAnswer,
     SandboxControl, SandboxRequest,
@@ -30,6 +32,9 @@ pub enum PortError {
     /// The thing is not there.
     #[error("not found: {0}")]
     NotFound(String),
+    /// What is stored was made unreadable for good: its key was destroyed.
+    #[error("erased: {0}")]
+    Erased(String),
     /// Too much at once; worth a retry after a pause.
     #[error("throttled: {0}")]
     Throttled(String),

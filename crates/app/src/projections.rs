@@ -1,12 +1,16 @@
 //! Event → read model. Each can be thrown away and built again from the journal.
 
 mod api_keys;
+mod audit;
+mod directory;
 mod messages;
 mod rebuild;
 mod sessions;
 
 pub use api_keys::ApiKeyProjection;
 pub(crate) use api_keys::write as api_key_write;
+pub use audit::AuditProjection;
+pub use directory::DirectoryProjection;
 pub use messages::MessageProjection;
 pub use rebuild::{Rebuild, Rebuilt};
 pub use sessions::SessionProjection;

@@ -2,6 +2,7 @@
 //! once; lists may lag by a second.
 
 mod api_keys;
+mod audit;
 mod me;
 mod messages;
 mod operator;
@@ -9,9 +10,10 @@ mod sessions;
 mod webhooks;
 
 pub use api_keys::{api_key, api_keys};
+pub use audit::{AuditFilter, AuditPage, audit_log};
 pub use me::{Me, Person, me};
 pub use messages::{MessageFilter, MessagePage, TimelineEntry, message, messages, timeline};
-pub use operator::is_operator;
+pub use operator::{accounts, hosts, is_operator, users};
 pub(crate) use sessions::all_sessions;
 pub(crate) use sessions::folded as session_from_stream;
 pub use sessions::{SESSIONS_MAX, SessionPage, live_session, session, sessions};

@@ -2,12 +2,16 @@
 //! themselves.
 
 mod api_key;
+mod audit;
+mod directory;
 mod host;
 mod message;
 mod session;
 mod webhook;
 
 pub use api_key::ApiKeyView;
+pub use audit::AuditEntry;
+pub use directory::{AccountView, UserView};
 pub use host::{HostView, Placement};
 pub use message::{MessageErrorView, MessageView, ReactionView};
 pub use session::{Health, HealthState, LiveSession, QrCode, SessionView, Wanted};

@@ -10,8 +10,10 @@ use waxwing_app::{
     id_source::IdSource,
     kept_mail::KeptMail,
     ports::{Clock, Entropy, Gateway, Pairing, PortError, Records, Work},
-    processes::{Delivery, Mailing, WebhookFanOut},
-    projections::{ApiKeyProjection, MessageProjection, SessionProjection},
+    processes::{Delivery, Erasing, Mailing, WebhookFanOut},
+    projections::{
+        ApiKeyProjection, AuditProjection, DirectoryProjection, MessageProjection, SessionProjection,
+    },
 };
 use waxwing_domain::Network;
 use waxwing_signed_http::{Client, SigningKey};
@@ -119,6 +121,9 @@ impl Deployment {
         let (ports, records) = (self.commands.ports.clone(), self.records());
         vec![
             Arc::new(ApiKeyProjection { ports: ports.clone(), records: records.clone() }),
+            Arc::new(AuditProjection { ports: ports.clone(), records: records.clone() }),
+            Arc::new(DirectoryProjection { ports: ports.clone(), records: records.clone() }),
+            Arc::new(self.erasing()),
             Arc::new(Mailing { ports: ports.clone(), mailer: self.mail.clone() }),
             Arc::new(MessageProjection { ports: ports.clone(), records: records.clone() }),
             Arc::new(SessionProjection {
@@ -128,6 +133,13 @@ impl Deployment {
             }),
             Arc::new(WebhookFanOut { ports, records, work: self.work() }),
         ]
+    }
+
+    /// What is deleted for good.
+    pub fn erasing(&self) -> Erasing {
+        let Self { engine, commands, .. } = self;
+        let (clock, keys) = (commands.ports.clock.clone(), engine.keys());
+        Erasing { records: self.records(), clock, keys, erasure: engine.erasure() }
     }
 
     /// What follows from commits for those who send.

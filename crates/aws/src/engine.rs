@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use waxwing_app::ports::{Clock, Entropy, FeedItem, Journal, PortError, Records, SecretBox, StreamName};
+use waxwing_app::ports::{
+    Clock, Entropy, Erasure, FeedItem, Journal, KeyCustody, PortError, Records, SecretBox, StreamName,
+};
 use waxwing_domain::AccountId;
 
 use crate::{
@@ -96,9 +98,13 @@ impl AwsEngine {
         Ok(commits.into_iter().map(commit::feed_item).collect())
     }
 
-    /// Destroys every data key of the account: what its journal and its rows say cannot be read any more. Another process
-    /// may go on with a key in its memory for five minutes; backups of the table keep what they kept.
-    pub async fn destroy_keys(&self, account: AccountId) -> Result<(), PortError> {
-        self.secrets.destroy_keys(account).await
+    /// The data keys themselves.
+    pub fn keys(&self) -> Arc<dyn KeyCustody> {
+        Arc::clone(&self.secrets) as Arc<dyn KeyCustody>
+    }
+
+    /// All rows of an account.
+    pub fn erasure(&self) -> Arc<dyn Erasure> {
+        Arc::clone(&self.records) as Arc<dyn Erasure>
     }
 }

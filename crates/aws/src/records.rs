@@ -1,5 +1,6 @@
 //! Read models and state: rows in one table with three indexes.
 
+mod erase;
 mod guard;
 mod index;
 mod range;

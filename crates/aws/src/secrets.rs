@@ -16,8 +16,8 @@ use waxwing_app::{
     envelope::{DataKey, KeyCache, RootKey, decrypt, encrypt, key_id, key_number, key_place},
     keys,
     ports::{
-        Bounds, Clock, Consistency, Entropy, Guard, KeyedHash, PortError, Query, Records as _, Row, Sealed,
-        SecretBox, Write,
+        Bounds, Clock, Consistency, Entropy, Guard, KeyCustody, KeyedHash, PortError, Query, Records as _,
+        Row, Sealed, SecretBox, Write,
     },
 };
 use waxwing_domain::AccountId;
@@ -63,26 +63,6 @@ impl KmsSecretBox {
         Ok(Self { kms, kms_key_id, records, clock, entropy, hashes, cache, cached_since_ms, loading })
     }
 
-    /// Destroys every data key of the account. What they encrypted cannot be read any more; another process may go on
-    /// with a key in its memory for five minutes, and backups of the table keep what they kept.
-    pub(crate) async fn destroy_keys(&self, account: AccountId) -> Result<(), PortError> {
-        let query = Query {
-            index: 0,
-            partition: keys::data_keys(account),
-            bounds: Bounds::default(),
-            descending: false,
-            limit: KEYS_MAX,
-        };
-        // The rows stay, so that no number is given again.
-        let emptied = self.records.query(query).await?.into_iter().map(|row| {
-            let row = Row { value: Vec::new(), version: row.version + 1, ..row };
-            Write::Put(row, Guard::Always)
-        });
-        let destroyed = self.records.write_each(emptied.collect()).await;
-        self.cache.forget(account);
-        destroyed.map(drop)
-    }
-
     async fn current_key(&self, account: AccountId) -> Result<Arc<DataKey>, PortError> {
         self.drop_old_keys();
         let missed = match self.cache.current(account) {
@@ -96,7 +76,8 @@ impl KmsSecretBox {
         }
         let key = match self.newest(account).await? {
             Some((number, wrapped)) if !wrapped.is_empty() => self.unwrap(account, number, wrapped).await?,
-            newest => self.make_key(account, newest.map_or(1, |(number, _)| number + 1)).await?,
+            Some((number, _)) => return Err(erased(account, number)),
+            None => self.make_key(account, 1).await?,
         };
         Ok(self.cache.remember(account, key, true, missed))
     }
@@ -143,7 +124,8 @@ impl KmsSecretBox {
         let row = self.records.get(&keys::data_key(account, number), Consistency::Strong).await?;
         match row {
             Some(row) if !row.value.is_empty() => self.unwrap(account, number, row.value).await,
-            _ => Err(PortError::NotFound(format!("data key {}", key_place(account, number)))),
+            Some(_) => Err(erased(account, number)),
+            None => Err(PortError::NotFound(format!("data key {}", key_place(account, number)))),
         }
     }
 
@@ -235,4 +217,44 @@ impl SecretBox for KmsSecretBox {
     fn keyed_hash(&self, purpose: &str, data: &[u8]) -> KeyedHash {
         self.hashes.keyed_hash(purpose, data)
     }
+}
+
+#[async_trait]
+impl KeyCustody for KmsSecretBox {
+    async fn rotate(&self, account: AccountId) -> Result<(), PortError> {
+        let number = match self.newest(account).await? {
+            Some((number, wrapped)) if wrapped.is_empty() => return Err(erased(account, number)),
+            newest => newest.map_or(1, |(number, _)| number + 1),
+        };
+        self.make_key(account, number).await?;
+        self.cache.forget(account);
+        Ok(())
+    }
+
+    async fn destroy(&self, account: AccountId) -> Result<(), PortError> {
+        let query = Query {
+            index: 0,
+            partition: keys::data_keys(account),
+            bounds: Bounds::default(),
+            descending: false,
+            limit: KEYS_MAX,
+        };
+        let mut rows = self.records.query(query).await?;
+        if rows.is_empty() {
+            // An account without a key gets a destroyed one: none may be made later.
+            let key = keys::data_key(account, 1);
+            rows.push(Row { key, value: Vec::new(), version: 0, indexes: Vec::new(), expires_at: None });
+        }
+        let emptied = rows.into_iter().map(|row| {
+            let row = Row { value: Vec::new(), version: row.version + 1, ..row };
+            Write::Put(row, Guard::Always)
+        });
+        let destroyed = self.records.write_each(emptied.collect()).await;
+        self.cache.forget(account);
+        destroyed.map(drop)
+    }
+}
+
+fn erased(account: AccountId, number: u64) -> PortError {
+    PortError::Erased(format!("data key {}", key_place(account, number)))
 }

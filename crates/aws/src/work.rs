@@ -242,6 +242,10 @@ impl Work for AwsWork {
         dead::redrive(self, queue, id).await
     }
 
+    async fn discard(&self, queue: Queue, id: &str) -> Result<(), PortError> {
+        dead::discard(self, queue, id).await
+    }
+
     async fn changed(&self, _queue: Queue) {
         let until = tokio::time::Instant::now() + LONGEST_WAIT;
         let mut next_due = self.next_due.subscribe();

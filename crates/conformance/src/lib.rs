@@ -7,6 +7,7 @@
 
 mod clock;
 mod entropy;
+mod erasure;
 mod exclusive_work;
 mod feed;
 mod journal;
@@ -17,6 +18,7 @@ mod work;
 
 pub use clock::{RealTime, TestClock, TestTime};
 pub use entropy::SeededEntropy;
+pub use erasure::{erasure, key_custody};
 pub use exclusive_work::exclusive_work;
 pub use feed::feed;
 pub use journal::journal;

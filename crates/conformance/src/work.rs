@@ -191,6 +191,11 @@ async fn buries_and_redrives<T: TestTime>(at: Worker<'_, T>) {
     for id in ["a", "never-there"] {
         at.is_not_dead(id, "what is not dead cannot be redriven").await;
     }
+    at.work.discard(at.queue, "b").await.expect("Work: a dead letter can be dropped");
+    assert_eq!(at.dead(10).await, [], "Work: a dead letter that was dropped is gone");
+    assert_eq!(at.lease(10, LONG).await, [], "Work: and does not run");
+    let dropped = at.work.discard(at.queue, "b").await;
+    assert!(matches!(dropped, Err(PortError::NotFound(_))), "Work: it cannot be dropped twice: {dropped:?}");
     at.complete(&again).await;
 }
 

@@ -159,6 +159,13 @@ impl AccountId {
     pub const SYSTEM: Self = Self(0);
 }
 
+impl UserId {
+    /// Under which name the keys of this user's own data are kept. It is no tenant.
+    pub fn key_owner(self) -> AccountId {
+        AccountId(self.0)
+    }
+}
+
 impl Default for AccountId {
     fn default() -> Self {
         Self::SYSTEM

@@ -6,8 +6,9 @@ use std::{
 };
 
 use rusqlite::{Connection, OptionalExtension as _};
-use waxwing_app::ports::{Clock, Entropy, Feed, Journal, PortError, Records, SecretBox, Work};
-use waxwing_domain::AccountId;
+use waxwing_app::ports::{
+    Clock, Entropy, Erasure, Feed, Journal, KeyCustody, PortError, Records, SecretBox, Work,
+};
 
 use crate::{
     feed::SqliteFeed,
@@ -115,10 +116,14 @@ impl Engine {
         Arc::clone(&self.secrets) as Arc<dyn SecretBox>
     }
 
-    /// Destroys every data key of the account: what its journal and its rows say cannot be read any more. Copies of the
-    /// folder made before keep their keys.
-    pub async fn destroy_keys(&self, account: AccountId) -> Result<(), PortError> {
-        self.secrets.destroy_keys(account).await
+    /// The data keys themselves. Copies of the folder made before keep theirs.
+    pub fn keys(&self) -> Arc<dyn KeyCustody> {
+        Arc::clone(&self.secrets) as Arc<dyn KeyCustody>
+    }
+
+    /// All rows of an account.
+    pub fn erasure(&self) -> Arc<dyn Erasure> {
+        Arc::new(SqliteRecords { store: Arc::clone(&self.store) })
     }
 
     /// Writes into the lock file at which address this process serves, for the error text of whoever wants the folder, too.

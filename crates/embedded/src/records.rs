@@ -8,18 +8,22 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use waxwing_app::ports::{Consistency, Key, PortError, Query, Records, Row, Write};
+use waxwing_app::ports::{Consistency, Erased, Erasure, Key, PortError, Query, Records, Row, Write};
+use waxwing_domain::AccountId;
 
 pub(crate) use self::writes::remove_expired;
 use crate::{
     codec::time_ms,
     failure::{Stop, over_limit},
     store::Store,
+    writer::Transaction,
 };
 
 const QUERY_LIMIT: usize = 1000;
 const WRITE_EACH_LIMIT: usize = 1000;
 const WRITE_ALL_LIMIT: usize = 100;
+/// Rows that are removed in one transaction: others write in between.
+const ERASED_AT_ONCE: usize = 500;
 
 /// Rows in a table of the same file. Every read is strongly consistent.
 pub(crate) struct SqliteRecords {
@@ -56,6 +60,18 @@ impl Records for SqliteRecords {
         }
         let now_ms = time_ms(self.store.clock.now());
         self.store.readers.read(move |connection| range::query(connection, &query, now_ms)).await
+    }
+}
+
+#[async_trait]
+impl Erasure for SqliteRecords {
+    async fn erase_rows(&self, account: AccountId, _after: Option<&str>) -> Result<Erased, PortError> {
+        let chunk = move |transaction: &Transaction<'_>| {
+            Ok(writes::remove_partitions(transaction.connection(), &account.to_string(), ERASED_AT_ONCE)?)
+        };
+        let removed = self.store.writer.run(chunk).await?;
+        // What is left is found anew.
+        Ok(Erased { rows: removed as u64, next: (removed == ERASED_AT_ONCE).then(String::new) })
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, params};
 use waxwing_app::{
     envelope::{DataKey, KeyBytes, KeyCache, decrypt, encrypt, key_id, key_number, key_place},
-    ports::{Entropy, KeyedHash, PortError, Sealed, SecretBox},
+    ports::{Entropy, KeyCustody, KeyedHash, PortError, Sealed, SecretBox},
 };
 use waxwing_domain::AccountId;
 use zeroize::Zeroizing;
@@ -34,15 +34,6 @@ impl LocalSecretBox {
         Self { store, entropy, master, wrapping, cache: KeyCache::default() }
     }
 
-    /// Destroys every data key of the account. What they encrypted cannot be read any more.
-    pub(crate) async fn destroy_keys(&self, account: AccountId) -> Result<(), PortError> {
-        let destroyed = self.store.writer.run(move |transaction| destroy(transaction, account)).await;
-        self.cache.forget(account);
-        destroyed?;
-        // The log still holds pages with the wrapped keys.
-        self.store.writer.checkpoint().await
-    }
-
     async fn current_key(&self, account: AccountId) -> Result<Arc<DataKey>, PortError> {
         let missed = match self.cache.current(account) {
             Ok(key) => return Ok(key),
@@ -51,7 +42,8 @@ impl LocalSecretBox {
         let found = self.store.readers.read(move |connection| Ok(newest(connection, account)?)).await?;
         let (number, wrapped) = match found {
             Newest { number, wrapped: Some(wrapped) } => (number, wrapped),
-            Newest { number, wrapped: None } => self.make_key(account, number + 1).await?,
+            Newest { number: 0, .. } => self.make_key(account, 1).await?,
+            Newest { number, .. } => return Err(erased(account, number)),
         };
         Ok(self.cache.remember(account, self.unwrap(account, number, &wrapped)?, true, missed))
     }
@@ -76,10 +68,12 @@ impl LocalSecretBox {
             let wrapped: Option<Option<Vec<u8>>> = statement
                 .query_row(params![account.to_string(), stored(number)], |row| row.get(0))
                 .optional()?;
-            Ok(wrapped.flatten())
+            Ok(wrapped)
         };
-        let Some(wrapped) = self.store.readers.read(read).await? else {
-            return Err(PortError::NotFound(format!("data key {}", key_place(account, number))));
+        let wrapped = match self.store.readers.read(read).await? {
+            Some(Some(wrapped)) => wrapped,
+            Some(None) => return Err(erased(account, number)),
+            None => return Err(PortError::NotFound(format!("data key {}", key_place(account, number)))),
         };
         Ok(self.cache.remember(account, self.unwrap(account, number, &wrapped)?, false, missed))
     }
@@ -119,6 +113,31 @@ impl SecretBox for LocalSecretBox {
     }
 }
 
+#[async_trait]
+impl KeyCustody for LocalSecretBox {
+    async fn rotate(&self, account: AccountId) -> Result<(), PortError> {
+        let found = self.store.readers.read(move |connection| Ok(newest(connection, account)?)).await?;
+        if found.number > 0 && found.wrapped.is_none() {
+            return Err(erased(account, found.number));
+        }
+        self.make_key(account, found.number + 1).await?;
+        self.cache.forget(account);
+        Ok(())
+    }
+
+    async fn destroy(&self, account: AccountId) -> Result<(), PortError> {
+        let destroyed = self.store.writer.run(move |transaction| destroy(transaction, account)).await;
+        self.cache.forget(account);
+        destroyed?;
+        // The log still holds pages with the wrapped keys.
+        self.store.writer.checkpoint().await
+    }
+}
+
+fn erased(account: AccountId, number: u64) -> PortError {
+    PortError::Erased(format!("data key {}", key_place(account, number)))
+}
+
 /// The account's newest key: its number (0 when there never was one), and the wrapped key unless it was destroyed.
 struct Newest {
     number: u64,
@@ -142,14 +161,11 @@ fn insert(
     wrapped: &[u8],
 ) -> Result<(u64, Vec<u8>), Stop> {
     let newest = newest(transaction.connection(), account)?;
-    if let Some(wrapped) = newest.wrapped {
-        return Ok((newest.number, wrapped));
-    }
-    if newest.number + 1 != number {
-        // Made and destroyed while this caller looked away; the wrapped key is bound to the number it has not got.
-        return Err(Stop::Refused(PortError::Unavailable(
-            "the account's keys were just destroyed".to_owned(),
-        )));
+    match newest.wrapped {
+        // Somebody else was faster.
+        Some(wrapped) if newest.number >= number => return Ok((newest.number, wrapped)),
+        None if newest.number > 0 => return Err(Stop::Refused(erased(account, newest.number))),
+        _ => {},
     }
     transaction.execute(
         "INSERT INTO data_keys (account, number, wrapped) VALUES (?1, ?2, ?3)",
@@ -159,6 +175,11 @@ fn insert(
 }
 
 fn destroy(transaction: &Transaction<'_>, account: AccountId) -> Result<(), Stop> {
+    // An account without a key gets a destroyed one: none may be made later.
+    transaction.execute(
+        "INSERT OR IGNORE INTO data_keys (account, number, wrapped) VALUES (?1, 1, NULL)",
+        [account.to_string()],
+    )?;
     transaction.execute("UPDATE data_keys SET wrapped = NULL WHERE account = ?1", [account.to_string()])?;
     Ok(())
 }

@@ -91,6 +91,11 @@ impl Work for SqliteWork {
         self.store.writer.run(move |transaction| redrive(transaction, queue, &id)).await
     }
 
+    async fn discard(&self, queue: Queue, id: &str) -> Result<(), PortError> {
+        let id = id.to_owned();
+        self.store.writer.run(move |transaction| take_dead(transaction, queue, &id).map(drop)).await
+    }
+
     async fn changed(&self, queue: Queue) {
         // Subscribed before looking: a push between the two is seen by one of them.
         let mut work = self.store.signals.work.subscribe();
@@ -162,14 +167,17 @@ fn bury(transaction: &Transaction<'_>, queue: Queue, job: &Job, reason: &str) ->
     Ok(())
 }
 
-fn redrive(transaction: &Transaction<'_>, queue: Queue, id: &str) -> Result<(), Stop> {
+/// Takes a dead letter away; its payload.
+fn take_dead(transaction: &Transaction<'_>, queue: Queue, id: &str) -> Result<String, Stop> {
     let payload: Option<String> = transaction
         .prepare("DELETE FROM dead_jobs WHERE queue = ?1 AND id = ?2 RETURNING payload")?
         .query_row(params![queue.0, id], |row| row.get(0))
         .optional()?;
-    let Some(payload) = payload else {
-        return Err(Stop::Refused(PortError::NotFound(format!("no dead letter {id} in {}", queue.0))));
-    };
+    payload.ok_or_else(|| Stop::Refused(PortError::NotFound(format!("no dead letter {id} in {}", queue.0))))
+}
+
+fn redrive(transaction: &Transaction<'_>, queue: Queue, id: &str) -> Result<(), Stop> {
+    let payload = take_dead(transaction, queue, id)?;
     transaction.execute(
         // The same id pushed again meanwhile is this job already.
         "INSERT INTO jobs (queue, id, payload, due_ms, attempts) VALUES (?1, ?2, ?3, ?4, 0)

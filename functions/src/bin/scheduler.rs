@@ -1,4 +1,5 @@
-//! Each minute: jobs that are due later than a queue can hold them go to their queue when their time comes near.
+//! Each minute: jobs that are due later than a queue can hold them go to their queue when their time comes near, and what
+//! was deleted is erased.
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::Value;
@@ -9,7 +10,8 @@ async fn main() -> Result<(), Error> {
     let deployment = connect().await?;
     let handle = service_fn(async |_: LambdaEvent<Value>| {
         let promoted = deployment.work.promote(deployment.commands.ports.clock.now()).await?;
-        tracing::info!(promoted, "jobs went to their queues");
+        let erased = deployment.erasing().turn().await?;
+        tracing::info!(promoted, erased, "jobs went to their queues, and rows were erased");
         Ok::<_, Error>(())
     });
     run(handle).await

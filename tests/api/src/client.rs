@@ -110,6 +110,18 @@ impl Client {
         self.raw(Method::PUT, &format!("/api/v1{path}"), &headers, Some(body.to_string().into_bytes())).await
     }
 
+    /// PATCH below `/api/v1`.
+    pub async fn patch(&self, path: &str, body: Value) -> Result<Answer> {
+        let headers = [("content-type", "application/json")];
+        self.raw(Method::PATCH, &format!("/api/v1{path}"), &headers, Some(body.to_string().into_bytes()))
+            .await
+    }
+
+    /// DELETE below `/api/v1`.
+    pub async fn delete(&self, path: &str) -> Result<Answer> {
+        self.raw(Method::DELETE, &format!("/api/v1{path}"), &[], None).await
+    }
+
     /// A session of this name, linked to a new phone of this number, connected. Its id.
     pub async fn connected_session(&self, name: &str, number: &str) -> Result<String> {
         let made = self.post("/sessions", json!({ "name": name })).await?;

@@ -1,4 +1,4 @@
-use std::marker::PhantomData;
+use std::{marker::PhantomData, net::IpAddr};
 
 use axum::{
     extract::FromRequestParts,
@@ -46,8 +46,10 @@ macro_rules! scopes {
 
 scopes! {
     AdminRead = "admin:read",
+    AdminWrite = "admin:write",
     ApiKeysRead = "api_keys:read",
     ApiKeysWrite = "api_keys:write",
+    AuditRead = "audit:read",
     MessagesRead = "messages:read",
     MessagesSend = "messages:send",
     MetricsRead = "metrics:read",
@@ -62,6 +64,7 @@ scopes! {
 /// Who calls, known to have the scope `S`.
 pub(crate) struct Actor<S> {
     caller: Caller,
+    address: Option<IpAddr>,
     trace_id: Option<String>,
     scope: PhantomData<S>,
 }
@@ -75,7 +78,7 @@ impl<S> Actor<S> {
     /// Who caused what follows.
     pub(crate) fn cause(&self) -> Cause {
         let (actor, request_id) = (self.caller.id(), Some(request_id::current()));
-        Cause { actor, request_id, trace_id: self.trace_id.clone() }
+        Cause { actor, request_id, trace_id: self.trace_id.clone(), address: self.address }
     }
 
     /// Who it is.
@@ -104,21 +107,22 @@ impl<S: Scope> FromRequestParts<Api> for Actor<S> {
         let credential = credential(&parts.headers)
             .ok_or_else(|| Problem::new("unauthorized", "The credential is missing or not valid."))?;
         let caller = api.commands.authenticate(credential).await?;
-        if !caller.may_come_from(client_address::of(api, parts)) {
+        let address = client_address::of(api, parts);
+        if !caller.may_come_from(address) {
             return Err(Problem::new("forbidden", "The credential may not be used from this address."));
         }
         rate_limit::count(api, &caller)?;
         match S::is_granted(&caller) {
-            true => Ok(Self { caller, trace_id: trace_id(&parts.headers), scope: PhantomData }),
+            true => Ok(Self { caller, address, trace_id: trace_id(&parts.headers), scope: PhantomData }),
             false => Err(Problem::new("forbidden", format!("The scope {} is needed.", S::NAME))),
         }
     }
 }
 
 /// The cause of a request whose sender is nobody yet.
-pub(super) fn anonymous_cause(headers: &HeaderMap) -> Cause {
+pub(super) fn anonymous_cause(headers: &HeaderMap, address: Option<IpAddr>) -> Cause {
     let (actor, request_id) = ("anonymous".to_owned(), Some(request_id::current()));
-    Cause { actor, request_id, trace_id: trace_id(headers) }
+    Cause { actor, request_id, trace_id: trace_id(headers), address }
 }
 
 /// `Authorization: Bearer …`, or `X-API-Key`.

@@ -18,6 +18,7 @@ impl FromRequestParts<Api> for Stranger {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        Ok(Self { cause: anonymous_cause(&parts.headers), address: client_address::of(api, parts) })
+        let address = client_address::of(api, parts);
+        Ok(Self { cause: anonymous_cause(&parts.headers, address), address })
     }
 }

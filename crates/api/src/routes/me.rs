@@ -8,8 +8,8 @@ use crate::{
     Api, Problem,
     extract::{Actor, AnyScope, Body, Person},
     shapes::{
-        AcceptedOut, ChangeEmailIn, ChangeMeIn, ChangePasswordIn, DisableTotpIn, EnableTotpIn, MeOut,
-        OfferTotpIn, RecoveryCodesOut, TokensOut, TotpOfferOut,
+        AcceptedOut, ChangeEmailIn, ChangeMeIn, ChangePasswordIn, DeleteMeIn, DisableTotpIn, EnableTotpIn,
+        MeOut, OfferTotpIn, RecoveryCodesOut, TokensOut, TotpOfferOut,
     },
 };
 
@@ -70,6 +70,22 @@ pub(super) async fn change_email(
     api.commands.request_email_change(person.id, &password, email, &person.cause).await?;
     let detail = "Mails follow to both addresses; both have to be confirmed.";
     Ok(answer(StatusCode::ACCEPTED, AcceptedOut { detail }))
+}
+
+/// Delete myself
+///
+/// The address is free again, all sign-ins end, and what is known of the user is made unreadable. Who owns an account alone
+/// deletes it first, or makes somebody else its owner.
+#[utoipa::path(post, path = "/me/delete", operation_id = "deleteMe", tag = "me", request_body = DeleteMeIn,
+    responses((status = 204, description = "Gone"), (status = 409, description = "An account would be without an owner")))]
+pub(super) async fn delete_me(
+    State(api): State<Api>,
+    person: Person,
+    body: Body<DeleteMeIn>,
+) -> Result<StatusCode, Problem> {
+    let DeleteMeIn { password, code } = body.value;
+    api.commands.delete_user(person.id, &password, code.as_ref(), &person.cause).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Set up a second factor

@@ -196,3 +196,17 @@ pub(crate) struct DisableTotpIn {
     #[schema(value_type = String, max_length = 32, example = "123456")]
     pub(crate) code: Secret,
 }
+
+/// Who wants to be gone.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DeleteMe)]
+pub(crate) struct DeleteMeIn {
+    /// The password.
+    #[schema(value_type = String, format = "password")]
+    pub(crate) password: Secret,
+    /// Of a user with a second factor: what the app shows, or a recovery code.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 32, example = "123456")]
+    pub(crate) code: Option<Secret>,
+}

@@ -38,7 +38,8 @@ pub type KeyedHash = [u8; 32];
 /// the content of its journal.
 #[async_trait]
 pub trait SecretBox: Send + Sync {
-    /// Encrypts under the account's current data key (made on first use), bound to `associated`.
+    /// Encrypts under the account's current data key (made on first use), bound to `associated`. [`PortError::Erased`] when
+    /// the account's keys were destroyed.
     async fn seal(
         &self,
         account: AccountId,
@@ -46,7 +47,8 @@ pub trait SecretBox: Send + Sync {
         plaintext: &[u8],
     ) -> Result<Sealed, PortError>;
 
-    /// Decrypts. [`PortError::NotFound`] when the key was destroyed, [`PortError::Corrupt`] when the bytes or `associated` differ.
+    /// Decrypts. [`PortError::Erased`] when the key was destroyed, [`PortError::NotFound`] when there never was one,
+    /// [`PortError::Corrupt`] when the bytes or `associated` differ.
     async fn open(
         &self,
         account: AccountId,

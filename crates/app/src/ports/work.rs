@@ -15,6 +15,8 @@ impl Queue {
     pub const WEBHOOKS: Self = Self("webhooks");
     /// Receipts whose message is not known yet.
     pub const RECEIPTS: Self = Self("receipts");
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::WEBHOOKS, Self::RECEIPTS];
 }
 
 /// Something to run at a time. The payload names things by id and carries no content.
@@ -97,6 +99,9 @@ pub trait Work: Send + Sync {
     /// Makes a dead letter due now, its attempts counted from zero. [`PortError::NotFound`] when there is none;
     /// [`PortError::Unavailable`] when there are more than the engine can look through.
     async fn redrive(&self, queue: Queue, id: &str) -> Result<(), PortError>;
+
+    /// Drops a dead letter for good. Errors as with [`Work::redrive`].
+    async fn discard(&self, queue: Queue, id: &str) -> Result<(), PortError>;
 
     /// Returns when a job may have become due (it may be a false alarm), at the latest after a second.
     async fn changed(&self, queue: Queue);

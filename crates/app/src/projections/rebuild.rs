@@ -71,7 +71,7 @@ impl Rebuild {
         let (mut ahead, mut replaced) = (HashSet::new(), false);
         for _ in 0..TRIES {
             let wanted = match self.wanted(account, stream).await {
-                Err(PortError::NotFound(_)) => return Ok(Rebuilt::Erased),
+                Err(PortError::Erased(_)) => return Ok(Rebuilt::Erased),
                 wanted => wanted?,
             };
             let Some(wanted) = wanted else { return Ok(Rebuilt::NoRows) };

@@ -3,6 +3,7 @@
 
 mod api_keys;
 mod delivery;
+mod erasing;
 mod feed;
 mod identities;
 mod lists;

@@ -160,6 +160,10 @@ impl Work for Watched {
         self.inner.redrive(queue, id).await
     }
 
+    async fn discard(&self, queue: Queue, id: &str) -> Result<(), PortError> {
+        self.inner.discard(queue, id).await
+    }
+
     async fn changed(&self, queue: Queue) {
         self.inner.changed(queue).await;
     }

@@ -35,20 +35,7 @@ pub(super) async fn look(work: &AwsWork, queue: Queue, limit: usize) -> Result<V
 /// Sends the job with this id to its queue as if it had never run.
 pub(super) async fn redrive(work: &AwsWork, queue: Queue, id: &str) -> Result<(), PortError> {
     let (jobs, target) = (work.target(queue.0)?, work.dead_target(queue)?);
-    let (mut letters, taken) = take_up(work, target, LOOK_LIMIT, |job| job.id == id).await;
-    let place = letters.iter().position(|letter| letter.job.id == id);
-    let found = place.map(|place| letters.swap_remove(place));
-    let looked_at = letters.len();
-    give_back(work, target, &letters).await;
-    let Some(letter) = found else {
-        taken?;
-        return Err(match looked_at < LOOK_LIMIT {
-            true => PortError::NotFound(format!("no dead letter {id} in {target}")),
-            false => PortError::Unavailable(format!(
-                "{target} has more than {LOOK_LIMIT} dead letters, and {id} is not among the first"
-            )),
-        });
-    };
+    let letter = find(work, target, id).await?;
     let Letter { job: DeadJob { id, payload, .. }, receipt } = &letter;
     let body = Body { id: id.clone(), payload: payload.clone(), attempts: 0 };
     let sent = match Outgoing::new(&body, 0) {
@@ -62,6 +49,32 @@ pub(super) async fn redrive(work: &AwsWork, queue: Queue, id: &str) -> Result<()
             Err(error)
         },
     }
+}
+
+/// Drops the job with this id.
+pub(super) async fn discard(work: &AwsWork, queue: Queue, id: &str) -> Result<(), PortError> {
+    let target = work.dead_target(queue)?;
+    let letter = find(work, target, id).await?;
+    work.delete(target, &letter.receipt).await
+}
+
+/// Takes the letter with this id up, and gives back what came with it.
+async fn find(work: &AwsWork, target: Target<'_>, id: &str) -> Result<Letter, PortError> {
+    let (mut letters, taken) = take_up(work, target, LOOK_LIMIT, |job| job.id == id).await;
+    let place = letters.iter().position(|letter| letter.job.id == id);
+    let found = place.map(|place| letters.swap_remove(place));
+    let looked_at = letters.len();
+    give_back(work, target, &letters).await;
+    if let Some(letter) = found {
+        return Ok(letter);
+    }
+    taken?;
+    Err(match looked_at < LOOK_LIMIT {
+        true => PortError::NotFound(format!("no dead letter {id} in {target}")),
+        false => PortError::Unavailable(format!(
+            "{target} has more than {LOOK_LIMIT} dead letters, and {id} is not among the first"
+        )),
+    })
 }
 
 /// Takes letters up: at most `limit`, and none behind one that is wanted. Those that were taken before a failure come

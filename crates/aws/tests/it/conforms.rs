@@ -18,6 +18,7 @@ async fn journal_conforms(fixture: Fixture) {
 async fn records_conform_on_ministack() {
     let fixture = Fixture::new(Dynamo::Ministack).await;
     conformance::records(&*fixture.engine.records(), &fixture.clock).await;
+    conformance::erasure(&*fixture.engine.records(), &*fixture.engine.erasure()).await;
 }
 
 #[tokio::test]
@@ -56,4 +57,5 @@ impl Records for SmallTransactions {
 
 async fn secret_box_conforms(fixture: Fixture) {
     conformance::secret_box(&*fixture.engine.secrets()).await;
+    conformance::key_custody(&*fixture.engine.secrets(), &*fixture.engine.keys()).await;
 }

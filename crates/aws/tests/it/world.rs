@@ -252,5 +252,6 @@ pub(crate) fn cause() -> Cause {
         actor: "key_01KB0000000000000000000000".to_owned(),
         request_id: Some("req_01KB0000000000000000000000".to_owned()),
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
+        address: None,
     }
 }

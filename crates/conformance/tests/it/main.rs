@@ -1,5 +1,6 @@
 //! Each suite passes a correct engine in memory, and names the promise that a faulty one breaks.
 
+mod erasure;
 mod journal_and_feed;
 mod records;
 mod secret_box;

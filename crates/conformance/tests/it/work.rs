@@ -39,6 +39,8 @@ enum Fault {
     TakesTheDead,
     RedriveCountsOn,
     RedrivesNothing,
+    DropsNothing,
+    DropsAnything,
     RedriveKeepsTheDead,
     RedrivesAllTheDead,
     RedrivesAnything,
@@ -251,6 +253,19 @@ impl Work for Memory {
         Ok(())
     }
 
+    async fn discard(&self, queue: Queue, id: &str) -> Result<(), PortError> {
+        if self.has(Fault::DropsNothing) {
+            return Ok(());
+        }
+        let mut state = self.state();
+        let before = state.dead.len();
+        state.dead.retain(|(other, job)| !(self.is_of(*other, queue) && job.id == id));
+        match state.dead.len() < before || self.has(Fault::DropsAnything) {
+            true => Ok(()),
+            false => Err(PortError::NotFound(id.to_owned())),
+        }
+    }
+
     async fn changed(&self, _queue: Queue) {
         if self.has(Fault::NeverTells) {
             std::future::pending::<()>().await;
@@ -317,6 +332,8 @@ async fn faulty_work_is_found() {
         (Fault::RedriveKeepsTheDead, "a redriven job is no dead letter any more"),
         (Fault::RedrivesAllTheDead, "and the others stay"),
         (Fault::RedrivesAnything, "what is not dead cannot be redriven"),
+        (Fault::DropsNothing, "a dead letter that was dropped is gone"),
+        (Fault::DropsAnything, "it cannot be dropped twice"),
         (Fault::SharesQueues, "a job stays in its queue"),
         (Fault::NeverTells, "`changed` returns at a push"),
     ];

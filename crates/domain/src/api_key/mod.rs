@@ -23,10 +23,11 @@ pub const IP_RANGES_MAX: usize = 64;
 pub const RATE_LIMIT_PER_MIN_MAX: u32 = 1_000_000;
 
 /// What scopes are about. A key may be made for what a later version can do.
-const RESOURCES: [&str; 19] = [
+const RESOURCES: [&str; 20] = [
     "account",
     "admin",
     "api_keys",
+    "audit",
     "calls",
     "campaigns",
     "channels",

@@ -124,6 +124,11 @@ pub enum UserCommand {
         /// When.
         at: Timestamp,
     },
+    /// Be gone.
+    Delete {
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// From what the token of a mail is derived, and how long it is good.

@@ -39,6 +39,8 @@ events! {
         RecoveryCodeUsed(RecoveryCodeUsed) = "user.recovery_code_used" v "1",
         /// No second factor is needed any more.
         TotpDisabled(TotpDisabled) = "user.totp_disabled" v "1",
+        /// The user is gone. What the stream says is made unreadable next.
+        Deleted(UserDeleted) = "user.deleted" v "1",
     }
 }
 
@@ -203,6 +205,13 @@ pub struct RecoveryCodeUsed {
 /// See [`UserEvent::TotpDisabled`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TotpDisabled {
+    /// When.
+    pub at: Timestamp,
+}
+
+/// See [`UserEvent::Deleted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UserDeleted {
     /// When.
     pub at: Timestamp,
 }

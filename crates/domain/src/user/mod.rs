@@ -12,7 +12,7 @@ pub use error::UserError;
 pub use event::{
     EmailChangeConfirmed, EmailChangeRequested, EmailChanged, EmailVerified, JoinedAccount, PasswordChanged,
     PasswordRehashed, PasswordResetRequested, RecoveryCodeUsed, SignedOutEverywhere, TotpDisabled,
-    TotpEnabled, TotpOffered, UserEvent, UserRegistered, UserRenamed, VerificationRequested,
+    TotpEnabled, TotpOffered, UserDeleted, UserEvent, UserRegistered, UserRenamed, VerificationRequested,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,8 @@ pub struct User {
     email_change: Option<EmailChange>,
     #[serde(default)]
     second_factor: SecondFactor,
+    #[serde(default)]
+    deleted: bool,
 }
 
 /// Another address that both have to agree to.
@@ -156,6 +158,7 @@ impl User {
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserError> {
         let Some(user) = &self.registered else {
             return match command {
+                _ if self.deleted => Err(UserError::NotFound),
                 UserCommand::Register { email, name, password_hash, account, verification, at } => {
                     register(email, name, password_hash, account, verification, at)
                 },
@@ -206,6 +209,7 @@ impl User {
             },
             C::ConfirmEmailChange { nonce, at } => self.confirm_email_change(nonce, at),
             C::CompleteEmailChange { to, at } => self.complete_email_change(to, at),
+            C::Delete { at } => Ok(vec![UserDeleted { at }.into()]),
             C::SignOutEverywhere { at } => Ok(vec![SignedOutEverywhere { at }.into()]),
             C::OfferTotp { .. }
             | C::EnableTotp { .. }
@@ -277,6 +281,8 @@ impl User {
                 self.reset = None;
                 self.know(|user| user.email = email);
             },
+            // Nothing is known of the user any more.
+            E::Deleted(_) => *self = Self { deleted: true, ..Self::default() },
             E::SignedOutEverywhere(SignedOutEverywhere { at }) => self.signed_out_at = Some(at),
             E::TotpOffered(_) | E::TotpEnabled(_) | E::RecoveryCodeUsed(_) | E::TotpDisabled(_) => {
                 self.second_factor.apply(event);

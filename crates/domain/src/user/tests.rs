@@ -248,3 +248,14 @@ fn a_user_ends_all_sign_ins_and_keeps_them_when_only_the_hash_changes() {
     assert!(user.keeps_sign_in(at(0)));
     assert_eq!(user.password_hash(), Some(&secret("better")));
 }
+
+#[test]
+fn a_user_who_is_gone_is_not_known_and_does_not_come_back() {
+    let gone = UserEvent::from(UserDeleted { at: at(50) });
+    given(registered()).when(UserCommand::Delete { at: at(50) }).then_expect_events(vec![gone.clone()]);
+    let events = [registered(), vec![gone]].concat();
+    let left = user(events.clone());
+    assert!(left.registered().is_none() && left.joined().is_none() && !left.keeps_sign_in(at(60)));
+    given(events.clone()).when(register("ada@example.com", None)).then_expect_error(UserError::NotFound);
+    given(events).when(UserCommand::Delete { at: at(60) }).then_expect_error(UserError::NotFound);
+}

@@ -192,17 +192,41 @@ fn remove_indexes(transaction: &Transaction<'_>, key: &Key, entries: &[IndexEntr
 const REMOVE_INDEX: &str = "DELETE FROM record_indexes
     WHERE idx = ?1 AND partition = ?2 AND sort = ?3 AND row_partition = ?4 AND row_sort = ?5";
 
-/// Removes up to `limit` rows whose time is over; says how many.
+/// Removes expired rows, the longest expired first; says how many.
 pub(crate) fn remove_expired(connection: &Connection, now_ms: i64, limit: usize) -> rusqlite::Result<usize> {
-    let expired: Vec<(i64, Key, Option<String>)> = connection
-        .prepare_cached(
-            "SELECT rowid, partition, sort, indexes FROM records WHERE expires_at_ms < ?1 ORDER BY expires_at_ms LIMIT ?2",
-        )?
-        .query_map(params![now_ms, limit as i64], |row| {
+    remove(
+        connection,
+        "SELECT rowid, partition, sort, indexes FROM records WHERE expires_at_ms < ?1 ORDER BY expires_at_ms LIMIT ?2",
+        params![now_ms, limit as i64],
+    )
+}
+
+/// Removes rows whose partition begins with this name, up to the next slash; says how many.
+pub(super) fn remove_partitions(
+    connection: &Connection,
+    name: &str,
+    limit: usize,
+) -> rusqlite::Result<usize> {
+    remove(
+        connection,
+        // `0` is the character behind `/`.
+        "SELECT rowid, partition, sort, indexes FROM records WHERE partition >= ?1 || '/' AND partition < ?1 || '0' LIMIT ?2",
+        params![name, limit as i64],
+    )
+}
+
+fn remove(
+    connection: &Connection,
+    select: &str,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<usize> {
+    let found: Vec<(i64, Key, Option<String>)> = connection
+        .prepare_cached(select)?
+        .query_map(parameters, |row| {
             Ok((row.get(0)?, Key { partition: row.get(1)?, sort: row.get(2)? }, row.get(3)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    for (row_id, key, indexes) in &expired {
+    for (row_id, key, indexes) in &found {
         for entry in read_indexes(3, indexes.as_deref())? {
             connection.prepare_cached(REMOVE_INDEX)?.execute(params![
                 entry.index,
@@ -214,5 +238,5 @@ pub(crate) fn remove_expired(connection: &Connection, now_ms: i64, limit: usize)
         }
         connection.prepare_cached("DELETE FROM records WHERE rowid = ?1")?.execute([row_id])?;
     }
-    Ok(expired.len())
+    Ok(found.len())
 }

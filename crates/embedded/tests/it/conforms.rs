@@ -20,6 +20,7 @@ async fn sqlite_feed_conforms() {
 async fn sqlite_records_conform() {
     let fixture = Fixture::new();
     conformance::records(&*fixture.engine.records(), &fixture.clock).await;
+    conformance::erasure(&*fixture.engine.records(), &*fixture.engine.erasure()).await;
 }
 
 #[tokio::test]
@@ -33,4 +34,5 @@ async fn sqlite_work_conforms() {
 async fn local_secret_box_conforms() {
     let fixture = Fixture::new();
     conformance::secret_box(&*fixture.engine.secrets()).await;
+    conformance::key_custody(&*fixture.engine.secrets(), &*fixture.engine.keys()).await;
 }

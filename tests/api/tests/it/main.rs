@@ -1,5 +1,7 @@
 //! Black-box tests: waxwing as a process, over HTTP.
 
+mod admin;
+mod audit;
 mod auth;
 mod bad_input;
 mod docs;

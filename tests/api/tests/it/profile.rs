@@ -1,9 +1,8 @@
 //! What users change about themselves, and mails by way of a mail server.
 
 use anyhow::{Context, Result, ensure};
-use http::Method;
-use serde_json::{Value, json};
-use waxwing_tests_api::{Answer, Client, MailServer, Waxwing, eventually};
+use serde_json::json;
+use waxwing_tests_api::{Client, MailServer, Waxwing, eventually};
 
 use crate::auth::{PASSWORD, is, login, mailed, stranger, text, verified};
 
@@ -13,11 +12,6 @@ async fn signed_in(operator: &Client) -> Result<Client> {
     verified(operator, EMAIL).await?;
     let tokens = login(operator, EMAIL, PASSWORD).await?;
     Ok(operator.with_key(text(&tokens, "access_token")?))
-}
-
-async fn patch(client: &Client, path: &str, body: Value) -> Result<Answer> {
-    let headers = [("content-type", "application/json")];
-    client.raw(Method::PATCH, &format!("/api/v1{path}"), &headers, Some(body.to_string().into_bytes())).await
 }
 
 /// What the app of this secret shows, so many half minutes from now.
@@ -37,11 +31,11 @@ async fn a_user_changes_name_password_and_address() -> Result<()> {
     let waxwing = Waxwing::start(folder.path()).await?;
     let operator = waxwing.client()?;
     let ada = signed_in(&operator).await?;
-    let renamed = patch(&ada, "/me", json!({ "name": "Countess" })).await?;
+    let renamed = ada.patch("/me", json!({ "name": "Countess" })).await?;
     ensure!(renamed.status == 200 && renamed.body["user"]["name"] == "Countess", "{renamed:?}");
-    let nameless = patch(&ada, "/me", json!({ "name": " " })).await?;
+    let nameless = ada.patch("/me", json!({ "name": " " })).await?;
     ensure!(nameless.status == 422 && nameless.body["errors"][0]["pointer"] == "/name", "{nameless:?}");
-    is(&patch(&operator, "/me", json!({ "name": "x" })).await?, 403, "no_user")?;
+    is(&operator.patch("/me", json!({ "name": "x" })).await?, 403, "no_user")?;
 
     let change = |password: &'static str, new: &'static str| {
         ada.post("/me/password", json!({ "password": password, "new_password": new }))

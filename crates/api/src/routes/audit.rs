@@ -1,0 +1,30 @@
+//! Who changed what.
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use waxwing_app::queries::{self, AuditFilter};
+
+use super::answer;
+use crate::{
+    Api, Problem, cursor,
+    extract::{Actor, AuditRead, PageQuery, ValidQuery},
+    shapes::{AuditEntryOut, AuditQuery, Page},
+};
+
+/// List what was changed
+///
+/// By whom, from where and when, newest first: sessions, webhooks, API keys, members and the account itself, for 400 days. With a
+/// filter a page may be short, or empty, while there is a cursor.
+#[utoipa::path(get, path = "/audit-log", operation_id = "listAuditLog", tag = "account", params(AuditQuery),
+    responses((status = 200, description = "A page", body = Page<AuditEntryOut>)))]
+pub(super) async fn list_audit_log(
+    State(api): State<Api>,
+    actor: Actor<AuditRead>,
+    ValidQuery(query): ValidQuery<AuditQuery>,
+) -> Result<Response, Problem> {
+    let (limit, after) = PageQuery::new(query.limit, query.cursor).read()?;
+    let filter = AuditFilter { actor: query.actor, resource: query.resource };
+    let (entries, last) = queries::audit_log(&*api.records, actor.account(), &filter, limit, after).await?;
+    let next_cursor = last.map(|last| cursor::encode(&last));
+    let data: Vec<AuditEntryOut> = entries.into_iter().map(AuditEntryOut::from).collect();
+    Ok(answer(StatusCode::OK, Page { data, next_cursor }))
+}

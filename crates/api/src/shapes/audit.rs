@@ -1,0 +1,70 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use waxwing_app::views::AuditEntry;
+
+/// Which entries.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AuditQuery {
+    /// Most entries of the page.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    pub(crate) limit: Option<String>,
+    /// The `next_cursor` of the page before.
+    pub(crate) cursor: Option<String>,
+    /// Only what this user or API key did.
+    pub(crate) actor: Option<String>,
+    /// Only what happened to the thing with this id.
+    pub(crate) resource: Option<String>,
+}
+
+/// Something that somebody changed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
+pub(crate) struct AuditEntryOut {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Who: the id of a user or of an API key, `anonymous`, or `system`.
+    #[schema(example = "key_01KAJ1V7Q6E1P8K3M5R7T9W2YB")]
+    actor: String,
+    /// From where, if by a client of the API.
+    #[schema(required, example = "203.0.113.9")]
+    address: Option<String>,
+    /// In which request.
+    #[schema(required)]
+    request_id: Option<String>,
+    /// The id of what was changed.
+    resource: String,
+    /// What happened.
+    #[schema(example = json!(["session.settings_changed"]))]
+    types: Vec<String>,
+    /// By field: what it was before, and after.
+    changes: BTreeMap<String, AuditChangeOut>,
+}
+
+/// One field.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditChange)]
+pub(crate) struct AuditChangeOut {
+    /// What it was.
+    before: Value,
+    /// What it is.
+    after: Value,
+}
+
+impl From<AuditEntry> for AuditEntryOut {
+    fn from(entry: AuditEntry) -> Self {
+        let AuditEntry { at, actor, address, request_id, resource, types, changes } = entry;
+        let change = |(field, mut value): (String, Value)| {
+            (field, AuditChangeOut { before: value["before"].take(), after: value["after"].take() })
+        };
+        let changes = changes.into_iter().map(change).collect();
+        let address = address.map(|address| address.to_string());
+        Self { at, actor, address, request_id, resource, types, changes }
+    }
+}

@@ -1,0 +1,142 @@
+//! What is deleted for good → keys that are destroyed, and rows that go.
+//!
+//! Without its key no commit says anything any more, and the journal stays whole: it can be replayed and checked. A user's
+//! key goes as soon as the commit is seen. An account's goes a little later, when its sessions have let go, and then its
+//! rows, some at a time; how far that is stands in a row, so it goes on after a stop.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use waxwing_domain::{AccountId, Aggregate, UserId, account::Account, user::User};
+
+use crate::{
+    feed::Consumer,
+    keys,
+    ports::{
+        Bounds, Clock, Commit, Erased, Erasure, FeedItem, Guard, KeyCustody, PortError, Query, Records, Write,
+    },
+    rows,
+};
+
+/// How long the sessions of an account that is gone have time to let go of their rows.
+const LETTING_GO: SignedDuration = SignedDuration::from_secs(10);
+/// Accounts that are worked on in one turn.
+const AT_ONCE: usize = 10;
+/// Calls for each of them in one turn: each removes up to some hundred rows.
+const CALLS: usize = 50;
+/// Between two turns where this runs by itself.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Erases what was deleted.
+pub struct Erasing {
+    /// Where it stands how far this is.
+    pub records: Arc<dyn Records>,
+    /// When the time has come.
+    pub clock: Arc<dyn Clock>,
+    /// Data keys.
+    pub keys: Arc<dyn KeyCustody>,
+    /// Rows by account.
+    pub erasure: Arc<dyn Erasure>,
+}
+
+/// How far an account is erased.
+#[derive(Debug, Serialize, Deserialize)]
+struct Pending {
+    due_at: Timestamp,
+    after: Option<String>,
+    rows: u64,
+}
+
+#[async_trait]
+impl Consumer for Erasing {
+    fn name(&self) -> &'static str {
+        "erasure"
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &[Account::TYPE, User::TYPE]
+    }
+
+    async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
+        for FeedItem { commit, .. } in items {
+            // Types stand in the clear, so a commit is known for what it was after it was erased.
+            if commit.types.iter().any(|kind| kind == "user.deleted") {
+                self.keys.destroy(user(commit)?.key_owner()).await?;
+            }
+            if commit.types.iter().any(|kind| kind == "account.deleted") {
+                self.note(commit).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn user(commit: &Commit) -> Result<UserId, PortError> {
+    UserId::parse(commit.stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))
+}
+
+impl Erasing {
+    async fn note(&self, commit: &Commit) -> Result<(), PortError> {
+        let pending = Pending { due_at: commit.at + LETTING_GO, after: None, rows: 0 };
+        let row = rows::row(keys::erasure(commit.account), 1, &pending)?;
+        self.records.write_each(vec![Write::Put(row, Guard::Absent)]).await.map(drop)
+    }
+
+    /// Goes on with the accounts whose time has come, up to ten of them and some thousand rows of each. Says how many rows
+    /// went.
+    pub async fn turn(&self) -> Result<u64, PortError> {
+        let query = Query {
+            index: 0,
+            partition: keys::erasures(),
+            bounds: Bounds::default(),
+            descending: false,
+            limit: AT_ONCE,
+        };
+        let mut gone = 0;
+        for row in self.records.query(query).await? {
+            let pending: Pending = rows::value(&row)?;
+            let account =
+                AccountId::parse(&row.key.sort).map_err(|_| PortError::Corrupt(row.key.sort.clone()))?;
+            if self.clock.now() >= pending.due_at {
+                gone += self.erase(account, pending, row.version).await?;
+            }
+        }
+        Ok(gone)
+    }
+
+    async fn erase(&self, account: AccountId, mut pending: Pending, version: u64) -> Result<u64, PortError> {
+        // First: what follows only tidies up.
+        self.keys.destroy(account).await?;
+        let before = pending.rows;
+        for _ in 0..CALLS {
+            let Erased { rows, next } = self.erasure.erase_rows(account, pending.after.as_deref()).await?;
+            pending.rows += rows;
+            pending.after = next;
+            if pending.after.is_none() {
+                tracing::info!(%account, rows = pending.rows, "an account is erased");
+                let done = Write::Delete(keys::erasure(account), Guard::Always);
+                self.records.write_each(vec![done]).await?;
+                return Ok(pending.rows - before);
+            }
+        }
+        let row = rows::row(keys::erasure(account), version + 1, &pending)?;
+        self.records.write_each(vec![Write::Put(row, Guard::Newer)]).await?;
+        Ok(pending.rows - before)
+    }
+
+    /// Takes turns until `stop` becomes true.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            if let Err(error) = self.turn().await {
+                tracing::warn!(%error, "what was deleted waits to be erased");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use waxwing_domain::AccountId;
+
+use crate::{
+    keys,
+    ports::{Bounds, PortError, Query, Records},
+    rows,
+    views::AuditEntry,
+};
+
+/// Most entries that one call looks at, where it looks for some of them.
+const LOOKED_AT: usize = 1_000;
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Of this user or API key.
+    pub actor: Option<String>,
+    /// About the thing with this id.
+    pub resource: Option<String>,
+}
+
+/// Some entries, newest first, and behind which the next ones begin.
+pub type AuditPage = (Vec<AuditEntry>, Option<String>);
+
+/// Who changed what in the account, from behind `after` on. Short, or empty, while there is more: then few fit the filter.
+pub async fn audit_log(
+    records: &dyn Records,
+    account: AccountId,
+    filter: &AuditFilter,
+    limit: usize,
+    after: Option<String>,
+) -> Result<AuditPage, PortError> {
+    let wanted = if filter.actor.is_none() && filter.resource.is_none() { limit + 1 } else { LOOKED_AT };
+    let query = Query {
+        index: 0,
+        partition: keys::audit(account),
+        bounds: Bounds { after: None, before: after },
+        descending: true,
+        limit: wanted,
+    };
+    let found = records.query(query).await?;
+    let whole = found.len() < wanted;
+    let (mut entries, mut last) = (Vec::new(), None);
+    for row in &found {
+        if entries.len() == limit {
+            return Ok((entries, last));
+        }
+        let entry: AuditEntry = rows::value(row)?;
+        last = Some(row.key.sort.clone());
+        let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
+        if is(&filter.actor, &entry.actor) && is(&filter.resource, &entry.resource) {
+            entries.push(entry);
+        }
+    }
+    Ok((entries, last.filter(|_| !whole)))
+}

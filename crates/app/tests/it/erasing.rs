@@ -1,0 +1,107 @@
+//! What is deleted for good cannot be read any more, and the journal can still be replayed.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use waxwing_app::{
+    codec,
+    commands::Registration,
+    execute::Cause,
+    feed::{Consumer, FeedRunner, parked},
+    kept_mail::KeptMail,
+    ports::{FeedItem, PortError},
+    processes::{Erasing, Mailing},
+};
+use waxwing_domain::{AccountId, Secret, user::UserEvent};
+
+use crate::world::World;
+
+const EMAIL: &str = "ada@example.com";
+
+fn erasing(world: &World) -> Erasing {
+    let (keys, erasure) = (world.engine.keys(), world.engine.erasure());
+    Erasing { records: world.engine.records(), clock: world.ports.clock.clone(), keys, erasure }
+}
+
+fn registration() -> Registration {
+    let password = Secret("correct horse".to_owned());
+    Registration { email: EMAIL.to_owned(), password, name: "Ada".to_owned() }
+}
+
+/// The same consumer, which has seen nothing yet.
+struct Replay(Mailing);
+
+#[async_trait]
+impl Consumer for Replay {
+    fn name(&self) -> &'static str {
+        "replay"
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        self.0.kinds()
+    }
+
+    async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
+        self.0.handle(items).await
+    }
+}
+
+async fn events_of(world: &World, items: &[FeedItem]) -> Vec<UserEvent> {
+    let mut events = Vec::new();
+    for item in items.iter().filter(|item| item.commit.stream.kind() == "user") {
+        match codec::open::<UserEvent>(&*world.ports.secrets, &item.commit).await {
+            Err(PortError::Erased(_)) => {},
+            opened => events.extend(opened.unwrap()),
+        }
+    }
+    events
+}
+
+#[tokio::test]
+async fn a_user_who_is_deleted_leaves_nothing_readable_and_an_address_that_is_free() {
+    let world = World::new();
+    let made = world.commands.register(registration(), &Cause::system()).await.unwrap();
+    let mail = Arc::new(KeptMail { ports: world.ports.clone(), records: world.engine.records() });
+    let mailing = Mailing { ports: world.ports.clone(), mailer: mail.clone() };
+    world.follow(&mailing).await;
+    let token = mail.list().await.unwrap()[0].token.clone().unwrap();
+    world.commands.verify_email(&token, &Cause::system()).await.unwrap();
+    let password = Secret("correct horse".to_owned());
+    let sign_in = world.commands.sign_in(EMAIL, &password, None, &Cause::system()).await.unwrap();
+    let wrong = Secret("wrong horse".to_owned());
+    assert!(world.commands.delete_user(made.owner, &wrong, None, &Cause::system()).await.is_err());
+    world.commands.delete_user(made.owner, &password, None, &Cause::system()).await.unwrap();
+    assert!(world.commands.authenticate(&sign_in.access_token.0).await.is_err());
+    assert!(world.commands.sign_in(EMAIL, &password, None, &Cause::system()).await.is_err());
+
+    let erasing = erasing(&world);
+    let items = world.items(&erasing).await;
+    assert!(events_of(&world, &items).await.len() >= 4, "readable until it is erased");
+    for _ in 0..2 {
+        erasing.handle(&items).await.unwrap();
+    }
+    assert_eq!(events_of(&world, &items).await, [], "and not after");
+    // A replay from the beginning comes through: nothing follows from what was erased, and nothing is put aside.
+    let (feed, records) = (world.engine.feed(), world.engine.records());
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let replay = Arc::new(Replay(mailing));
+    let running = tokio::spawn(FeedRunner::new(feed.clone(), records.clone(), replay.clone()).run(stopped));
+    while !feed.next(replay.name(), replay.kinds(), 1).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stop.send_replace(true);
+    running.await.unwrap();
+    assert!(parked(&*records, replay.name()).await.unwrap().is_empty());
+    let (user, head) = world
+        .ports
+        .load::<waxwing_domain::user::User>(AccountId::SYSTEM, &made.owner.to_string())
+        .await
+        .unwrap();
+    assert!(user.registered().is_none() && head >= 3);
+    // Somebody else, or the same person, may have the address.
+    world.clock.advance(Duration::from_secs(1));
+    world.commands.register(registration(), &Cause::system()).await.unwrap();
+    let items = world.items(&erasing).await;
+    let events = events_of(&world, &items).await;
+    assert!(matches!(&events[0], UserEvent::Registered(user) if user.email == EMAIL), "others stay readable");
+}
