@@ -29,6 +29,8 @@ enum Command {
     Admin(AdminCommand),
     /// Print the OpenAPI document.
     Openapi,
+    /// Print which role may do what.
+    Authorisation,
 }
 
 /// What `waxwing up` is told.
@@ -151,6 +153,10 @@ pub(crate) fn run() -> ExitCode {
             },
             Command::Openapi => {
                 println!("{}", waxwing_api::document());
+                Ok(())
+            },
+            Command::Authorisation => {
+                print!("{}", waxwing_api::authorisation());
                 Ok(())
             },
         }

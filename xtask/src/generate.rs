@@ -14,18 +14,24 @@ pub(crate) struct GenArgs {
     pub(crate) check: bool,
 }
 
+/// What is generated: the file, and what `waxwing` is asked to print for it.
+const GENERATED: [(&str, &str); 2] =
+    [("openapi/openapi.json", "openapi"), ("docs/reference/authorisation.md", "authorisation")];
+
 pub(crate) fn run(GenArgs { check }: GenArgs) -> Result<()> {
-    let path = root().join("openapi/openapi.json");
     build_programs()?;
-    let document = output(Command::new(target_dir().join("debug/waxwing")).arg("openapi"))?;
-    if check {
-        let committed =
-            fs::read_to_string(&path).with_context(|| format!("{} is missing", path.display()))?;
-        ensure!(committed == document, "{} is out of date: run `cargo xtask gen`", path.display());
-        return Ok(());
+    for (file, command) in GENERATED {
+        let path = root().join(file);
+        let text = output(Command::new(target_dir().join("debug/waxwing")).arg(command))?;
+        if check {
+            let committed =
+                fs::read_to_string(&path).with_context(|| format!("{} is missing", path.display()))?;
+            ensure!(committed == text, "{} is out of date: run `cargo xtask gen`", path.display());
+            continue;
+        }
+        fs::create_dir_all(path.parent().context("a folder")?)?;
+        fs::write(&path, text)?;
+        eprintln!("wrote {}", path.display());
     }
-    fs::create_dir_all(root().join("openapi"))?;
-    fs::write(&path, document)?;
-    eprintln!("wrote {}", path.display());
     Ok(())
 }

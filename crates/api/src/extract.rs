@@ -10,8 +10,9 @@ mod stranger;
 
 use actor::anonymous_cause;
 pub(crate) use actor::{
-    Actor, AdminRead, AnyScope, ApiKeysRead, ApiKeysWrite, MessagesRead, MessagesSend, MetricsRead,
-    SandboxRead, SandboxWrite, SessionsRead, SessionsWrite, WebhooksRead, WebhooksWrite,
+    AccountRead, AccountWrite, Actor, AdminRead, AnyScope, ApiKeysRead, ApiKeysWrite, MembersRead,
+    MembersWrite, MessagesRead, MessagesSend, MetricsRead, SandboxRead, SandboxWrite, Scope, SessionsRead,
+    SessionsWrite, WebhooksRead, WebhooksWrite,
 };
 pub(crate) use body::Body;
 pub(crate) use id_path::{IdPath, PhonePath};

@@ -3,6 +3,7 @@
 //! A handler's extractors check; then there is one call into `app`, and `?` into [`Problem`]. Only this crate knows HTTP
 //! status codes. The OpenAPI document is made from the same registrations as the routes.
 
+mod authorisation;
 mod client_address;
 mod cursor;
 mod docs;
@@ -15,6 +16,7 @@ mod routes;
 mod shapes;
 mod state;
 
+pub use authorisation::authorisation;
 pub use client_address::{PeerAddress, TrustedProxy};
 pub use openapi::document;
 pub use problem::Problem;

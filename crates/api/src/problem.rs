@@ -1,6 +1,7 @@
 //! RFC 9457: the one shape of every error.
 
 mod accounts;
+mod members;
 mod sandbox;
 
 use axum::{
@@ -27,7 +28,12 @@ pub(crate) type Kind = (&'static str, StatusCode, &'static str, &'static str);
 
 /// The kind of this code.
 pub(crate) fn kind(code: &str) -> Option<&'static Kind> {
-    KINDS.iter().chain(accounts::KINDS).chain(sandbox::KINDS).find(|(known, ..)| *known == code)
+    KINDS
+        .iter()
+        .chain(accounts::KINDS)
+        .chain(members::KINDS)
+        .chain(sandbox::KINDS)
+        .find(|(known, ..)| *known == code)
 }
 
 const KINDS: &[Kind] = &[

@@ -1,10 +1,13 @@
 //! Every route, with its documentation.
 
+mod account;
 mod admin;
 mod api_keys;
 mod auth;
 mod health;
+mod invitations;
 mod me;
+mod members;
 mod messages;
 mod metrics;
 mod problems;
@@ -61,6 +64,12 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
         .routes(routes!(messages::send_text))
         .routes(routes!(messages::get_message))
         .routes(routes!(messages::get_message_timeline))
+        .routes(routes!(account::get_account, account::change_account))
+        .routes(routes!(members::list_members))
+        .routes(routes!(members::change_member, members::delete_member))
+        .routes(routes!(invitations::create_invitation, invitations::list_invitations))
+        .routes(routes!(invitations::accept_invitation))
+        .routes(routes!(invitations::delete_invitation))
         .routes(routes!(webhooks::create_webhook, webhooks::list_webhooks))
         .routes(routes!(webhooks::get_webhook, webhooks::delete_webhook))
         .routes(routes!(sandbox::create_phone, sandbox::list_phones))

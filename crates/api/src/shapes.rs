@@ -1,8 +1,11 @@
 //! Requests and answers as they go over the wire, by resource.
 
+mod account;
 mod api_key;
 mod auth;
+mod invitations;
 mod me;
+mod members;
 mod message;
 mod person;
 mod sandbox;
@@ -14,9 +17,12 @@ mod webhook;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use account::*;
 pub(crate) use api_key::*;
 pub(crate) use auth::*;
+pub(crate) use invitations::*;
 pub(crate) use me::*;
+pub(crate) use members::*;
 pub(crate) use message::*;
 pub(crate) use person::*;
 pub(crate) use sandbox::*;

@@ -3,13 +3,15 @@
 
 mod api_keys;
 mod me;
+mod members;
 mod messages;
 mod operator;
 mod sessions;
 mod webhooks;
 
 pub use api_keys::{api_key, api_keys};
-pub use me::{Me, Person, me};
+pub use me::{Me, Membership, Person, me};
+pub use members::{account, invitations, member, members};
 pub use messages::{MessageFilter, MessagePage, TimelineEntry, message, messages, timeline};
 pub use operator::is_operator;
 pub(crate) use sessions::all_sessions;

@@ -1,14 +1,16 @@
-//! Read models: what is shown of API keys, messages, sessions and webhooks, folded from their events; and what hosts say of
-//! themselves.
+//! Read models: what is shown of API keys, members, messages, sessions and webhooks, folded from their events; and what
+//! hosts say of themselves.
 
 mod api_key;
 mod host;
+mod member;
 mod message;
 mod session;
 mod webhook;
 
 pub use api_key::ApiKeyView;
 pub use host::{HostView, Placement};
+pub use member::{InvitationView, MemberView};
 pub use message::{MessageErrorView, MessageView, ReactionView};
 pub use session::{Health, HealthState, LiveSession, QrCode, SessionView, Wanted};
 pub use webhook::WebhookView;

@@ -17,6 +17,15 @@ pub(crate) trait Scope: Send + Sync {
     fn is_granted(caller: &Caller) -> bool {
         caller.may(Self::NAME)
     }
+
+    /// # Errors
+    /// 403 when the caller has not got it.
+    fn check(caller: &Caller) -> Result<(), Problem> {
+        match Self::is_granted(caller) {
+            true => Ok(()),
+            false => Err(Problem::new("forbidden", format!("The scope {} is needed.", Self::NAME))),
+        }
+    }
 }
 
 /// What every caller may do.
@@ -45,9 +54,13 @@ macro_rules! scopes {
 }
 
 scopes! {
+    AccountRead = "account:read",
+    AccountWrite = "account:write",
     AdminRead = "admin:read",
     ApiKeysRead = "api_keys:read",
     ApiKeysWrite = "api_keys:write",
+    MembersRead = "members:read",
+    MembersWrite = "members:write",
     MessagesRead = "messages:read",
     MessagesSend = "messages:send",
     MetricsRead = "metrics:read",
@@ -88,6 +101,12 @@ impl<S> Actor<S> {
         self.caller.may_touch(session)
     }
 
+    /// True when the credential may touch each of these sessions, or all there are when `None`.
+    pub(crate) fn may_touch_each(&self, sessions: Option<&[SessionId]>) -> bool {
+        let all = || self.caller.may_touch_all();
+        sessions.map_or_else(all, |ids| ids.iter().all(|id| self.may_touch(*id)))
+    }
+
     /// A session that the credential may not touch looks like one that is not there.
     pub(crate) fn session(&self, session: SessionId) -> Result<SessionId, Problem> {
         match self.may_touch(session) {
@@ -108,10 +127,8 @@ impl<S: Scope> FromRequestParts<Api> for Actor<S> {
             return Err(Problem::new("forbidden", "The credential may not be used from this address."));
         }
         rate_limit::count(api, &caller)?;
-        match S::is_granted(&caller) {
-            true => Ok(Self { caller, trace_id: trace_id(&parts.headers), scope: PhantomData }),
-            false => Err(Problem::new("forbidden", format!("The scope {} is needed.", S::NAME))),
-        }
+        S::check(&caller)?;
+        Ok(Self { caller, trace_id: trace_id(&parts.headers), scope: PhantomData })
     }
 }
 

@@ -87,6 +87,7 @@ impl From<SignInError> for Problem {
             SignInError::EmailNotVerified => Self::new("email_not_verified", detail),
             SignInError::TotpRequired => Self::new("totp_required", detail).at("/totp"),
             SignInError::InvalidTotp => Self::new("invalid_totp", detail).at("/totp"),
+            SignInError::NotAMember => Self::new("not_a_member", detail).at("/account_id"),
             SignInError::Port(error) => error.into(),
         }
     }

@@ -5,6 +5,7 @@ use waxwing_app::{
     commands::{Caller, CreatedAccount, Principal, Registration},
     queries,
 };
+use waxwing_domain::account::Role;
 
 use super::answer;
 use crate::{
@@ -36,7 +37,8 @@ pub(super) async fn register(
     rate_limit::count_registration(&api, address)?;
     let registration = Registration { email, password, name };
     let CreatedAccount { account, owner: id } = api.commands.register(registration, &cause).await?;
-    let caller = Caller { account, principal: Principal::User { id, sign_in: String::new() } };
+    let principal = Principal::User { id, sign_in: String::new(), role: Role::Owner };
+    let caller = Caller { account, principal };
     let MeOut { user, account, role, .. } = queries::me(&api.commands.ports, &caller).await?.into();
     match (user, role) {
         (Some(user), Some(role)) => Ok(answer(StatusCode::CREATED, RegisteredOut { user, account, role })),
@@ -59,7 +61,7 @@ pub(super) async fn verify_email(
 /// Sign in
 ///
 /// The answer to a wrong password and to an unknown address is the same. A user with a second factor who sends no code gets
-/// `totp_required`.
+/// `totp_required`. Who belongs to several accounts chooses one with `account_id`.
 #[utoipa::path(post, path = "/auth/login", operation_id = "login", tag = "auth", request_body = LoginIn,
     security(()), responses((status = 200, description = "Signed in", body = TokensOut)))]
 pub(super) async fn login(
@@ -67,8 +69,9 @@ pub(super) async fn login(
     stranger: Stranger,
     body: Body<LoginIn>,
 ) -> Result<Response, Problem> {
-    let LoginIn { email, password, totp } = body.value;
-    let signed_in = api.commands.sign_in(&email, &password, totp.as_ref(), &stranger.cause).await?;
+    let LoginIn { email, password, totp, account_id } = body.value;
+    let (code, cause) = (totp.as_ref(), &stranger.cause);
+    let signed_in = api.commands.sign_in(&email, &password, code, account_id, cause).await?;
     Ok(answer(StatusCode::OK, TokensOut::from(signed_in)))
 }
 
@@ -112,6 +115,7 @@ pub(super) async fn logout(
 ///
 /// All sign-ins of the user end, also this one.
 #[utoipa::path(post, path = "/auth/logout-all", operation_id = "logoutEverywhere", tag = "auth",
+    security(("bearer" = [])),
     responses((status = 204, description = "Signed out")))]
 pub(super) async fn logout_everywhere(State(api): State<Api>, person: Person) -> Result<StatusCode, Problem> {
     api.commands.sign_out_everywhere(person.id, &person.cause).await?;

@@ -29,6 +29,7 @@ pub(super) async fn get_me(State(api): State<Api>, actor: Actor<AnyScope>) -> Re
 
 /// Change my profile
 #[utoipa::path(patch, path = "/me", operation_id = "updateMe", tag = "me", request_body = ChangeMeIn,
+    security(("bearer" = [])),
     responses((status = 200, description = "Changed", body = MeOut)))]
 pub(super) async fn change_me(
     State(api): State<Api>,
@@ -43,6 +44,7 @@ pub(super) async fn change_me(
 ///
 /// All sign-ins end; the answer has the tokens of a new one.
 #[utoipa::path(post, path = "/me/password", operation_id = "changePassword", tag = "me", request_body = ChangePasswordIn,
+    security(("bearer" = [])),
     responses((status = 200, description = "Changed, and signed in", body = TokensOut)))]
 pub(super) async fn change_password(
     State(api): State<Api>,
@@ -60,6 +62,7 @@ pub(super) async fn change_password(
 /// Tokens go to the address of now and to the new one; `POST /auth/confirm-email-change` takes each. Until both were used,
 /// within 24 hours, nothing changes.
 #[utoipa::path(post, path = "/me/email", operation_id = "changeEmail", tag = "me", request_body = ChangeEmailIn,
+    security(("bearer" = [])),
     responses((status = 202, description = "Two mails follow", body = AcceptedOut)))]
 pub(super) async fn change_email(
     State(api): State<Api>,
@@ -77,6 +80,7 @@ pub(super) async fn change_email(
 /// What an authenticator app has to know. It is needed at sign-in once `POST /me/totp/confirm` has taken a code, within 15
 /// minutes.
 #[utoipa::path(post, path = "/me/totp", operation_id = "offerTotp", tag = "me", request_body = OfferTotpIn,
+    security(("bearer" = [])),
     responses((status = 201, description = "The secret, this once", body = TotpOfferOut),
         (status = 409, description = "There is a second factor already")))]
 pub(super) async fn offer_totp(
@@ -92,6 +96,7 @@ pub(super) async fn offer_totp(
 ///
 /// With a code of the app. The answer has ten recovery codes, this once: each replaces the app one time.
 #[utoipa::path(post, path = "/me/totp/confirm", operation_id = "confirmTotp", tag = "me", request_body = EnableTotpIn,
+    security(("bearer" = [])),
     responses((status = 200, description = "Needed at sign-in from now on", body = RecoveryCodesOut),
         (status = 409, description = "Nothing waits to be confirmed")))]
 pub(super) async fn enable_totp(
@@ -105,6 +110,7 @@ pub(super) async fn enable_totp(
 
 /// Go without a second factor
 #[utoipa::path(post, path = "/me/totp/disable", operation_id = "disableTotp", tag = "me", request_body = DisableTotpIn,
+    security(("bearer" = [])),
     responses((status = 204, description = "Address and password are enough again"),
         (status = 409, description = "There is no second factor")))]
 pub(super) async fn disable_totp(

@@ -6,6 +6,7 @@ mod delivery;
 mod feed;
 mod identities;
 mod lists;
+mod members;
 mod rebuild;
 mod sign_in;
 mod webhooks;
