@@ -14,7 +14,7 @@ use crate::{
     extract::{
         Actor, Body, IdPath, IdempotencyKey, MembersRead, MembersWrite, PageQuery, Stranger, ValidQuery,
     },
-    shapes::{AcceptInvitationIn, InvitationOut, InviteIn, JoinedOut, MeOut, Page},
+    shapes::{AcceptInvitationIn, AcceptedInvitationOut, InvitationOut, InviteIn, MeOut, Page},
 };
 
 /// Invite somebody
@@ -88,7 +88,7 @@ pub(super) async fn delete_invitation(
 /// Sign in afterwards, with `account_id` where the user belongs to several accounts.
 #[utoipa::path(post, path = "/invitations/accept", operation_id = "acceptInvitation", tag = "members",
     request_body = AcceptInvitationIn, security(()),
-    responses((status = 200, description = "A member now", body = JoinedOut),
+    responses((status = 200, description = "A member now", body = AcceptedInvitationOut),
         (status = 409, description = "A member already, or there are too many")))]
 pub(super) async fn accept_invitation(
     State(api): State<Api>,
@@ -102,5 +102,5 @@ pub(super) async fn accept_invitation(
     let caller = Caller { account, principal: Principal::User { id, sign_in: String::new(), role } };
     let MeOut { user, account, .. } = queries::me(&api.commands.ports, &caller).await?.into();
     let user = user.ok_or_else(|| Problem::new("internal", "Something went wrong here."))?;
-    Ok(answer(StatusCode::OK, JoinedOut { user, account, role: role.into() }))
+    Ok(answer(StatusCode::OK, AcceptedInvitationOut { user, account, role: role.into() }))
 }

@@ -67,7 +67,7 @@ pub(crate) struct AcceptInvitationIn {
 /// Who became a member of what.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AcceptedInvitation)]
-pub(crate) struct JoinedOut {
+pub(crate) struct AcceptedInvitationOut {
     /// The person.
     pub(crate) user: UserOut,
     /// The account.

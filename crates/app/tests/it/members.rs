@@ -27,6 +27,7 @@ const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 const PASSWORD: &str = "correct horse";
 
 async fn owner(world: &World, email: &str) -> CreatedAccount {
+    world.clock.advance(Duration::from_millis(1));
     let registration =
         Registration { email: email.to_owned(), password: secret(PASSWORD), name: "Ada".to_owned() };
     let made = world.commands.register(registration, &Cause::system()).await.unwrap();
@@ -37,11 +38,12 @@ async fn owner(world: &World, email: &str) -> CreatedAccount {
 
 /// The token of an invitation.
 async fn invite(world: &World, account: AccountId, email: &str, role: Role) -> Secret {
+    // Mails are sorted by time.
+    world.clock.advance(Duration::from_millis(1));
     let new = NewInvitation { email: email.to_owned(), role };
     let invited =
         world.commands.invite(account, new, Some(Role::Owner), None, &Cause::system()).await.unwrap();
     assert!(matches!(invited, Once::Done(_)));
-    world.clock.advance(Duration::from_millis(1));
     mailed_token(world).await
 }
 
