@@ -90,6 +90,7 @@ pub(super) async fn refresh(State(api): State<Api>, body: Body<RefreshIn>) -> Re
 /// Ends the sign-in of the access token, and that of a refresh token in the body: all their tokens are dead at once.
 /// One of the two is needed.
 #[utoipa::path(post, path = "/auth/logout", operation_id = "logout", tag = "auth", request_body = Option<LogoutIn>,
+    security(("bearer" = [])),
     responses((status = 204, description = "Signed out")))]
 pub(super) async fn logout(
     State(api): State<Api>,

@@ -14,8 +14,9 @@ use crate::{
     operations::{Operation, operations},
 };
 
-const OWNER: &str = "+15550001111";
-const FRIEND: &str = "+15550002222";
+/// Numbers that stand in no example of a message.
+const OWNER: &str = "+15550106471";
+const FRIEND: &str = "+15550106472";
 /// Of resources of these tags a key that is bound to sessions sees those of its sessions only.
 const OF_SESSIONS: [&str; 4] = ["sessions", "messages", "webhooks", "api_keys"];
 /// They take away what other operations need, in this order.
@@ -32,6 +33,10 @@ struct Things {
 
 fn text(answer: &Answer, field: &str) -> Result<String> {
     Ok(answer.body[field].as_str().with_context(|| format!("{field} in {answer:?}"))?.to_owned())
+}
+
+fn digits(number: &str) -> &str {
+    number.trim_start_matches('+')
 }
 
 impl Things {
@@ -63,7 +68,6 @@ impl Things {
             Ok(ada.all("/messages").await?.iter().any(|listed| listed["id"] == message).then_some(()))
         })
         .await?;
-        let number = |number: &str| number.trim_start_matches('+').to_owned();
         let ids = BTreeMap::from([
             (("sessions", "id"), session),
             (("messages", "id"), message),
@@ -71,7 +75,7 @@ impl Things {
             (("api-keys", "id"), key),
             (("invitations", "id"), invitation),
             (("members", "user_id"), user_id(&eve).await?),
-            (("sandbox", "number"), number(OWNER)),
+            (("sandbox", "number"), digits(OWNER).to_owned()),
             (("sandbox", "group"), group),
             (("sandbox", "call_id"), call),
             (("sandbox", "device"), device),
@@ -94,11 +98,11 @@ impl Things {
         let resource = operation.path.split('/').nth(1).context("a resource")?;
         let path = operation.at(|name| match (operation.path.contains("/calls"), name) {
             // The friend calls.
-            (true, "number") => Ok(FRIEND.trim_start_matches('+').to_owned()),
+            (true, "number") => Ok(digits(FRIEND).to_owned()),
             _ => self.id(resource, name),
         })?;
         let of_group = operation.method == Method::GET && path.contains("/groups/");
-        Ok(if of_group { format!("{path}?member=15550001111") } else { path })
+        Ok(if of_group { format!("{path}?member={}", digits(OWNER)) } else { path })
     }
 
     /// A body that an owner of these things could send.
@@ -230,7 +234,7 @@ async fn nobody_reaches_what_belongs_to_another_account_or_to_other_sessions() -
 
     // All of it is there, as it was.
     let group = things.id("sandbox", "group")?;
-    let shown = ada.get(&format!("/sandbox/groups/{group}?member=15550001111")).await?;
+    let shown = ada.get(&format!("/sandbox/groups/{group}?member={}", digits(OWNER))).await?;
     ensure!(shown.body["subject"] == "ours", "{shown:?}");
     let roles = ada.all("/members").await?;
     ensure!(roles.iter().any(|member| member["role"] == "viewer"), "{roles:?}");
@@ -300,7 +304,7 @@ async fn a_random_walk_of_another_account_sees_and_changes_nothing() -> Result<(
             operation.at(|name| if wild { Ok(stray.clone()) } else { things.id(resource, name) })?;
         if operation.method == Method::GET && walk.below(2)? == 0 {
             let parameter = *walk.one(&["session_id", "cursor", "member", "chat"])?;
-            path = format!("{path}?{parameter}={}", walk.one(&ids)?.trim_start_matches('+'));
+            path = format!("{path}?{parameter}={}", walk.one(&ids)?);
         }
         let mut body = things.body(operation);
         if walk.below(2)? == 0 {
