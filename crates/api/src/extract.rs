@@ -13,9 +13,9 @@ pub(crate) use actor::{
     Actor, AdminRead, AnyScope, ApiKeysRead, ApiKeysWrite, MessagesRead, MessagesSend, MetricsRead,
     SandboxRead, SandboxWrite, SessionsRead, SessionsWrite, WebhooksRead, WebhooksWrite,
 };
-pub(crate) use body::Body;
+pub(crate) use body::{BODY_BYTES_MAX, Body};
 pub(crate) use id_path::{IdPath, PhonePath};
-pub(crate) use idempotency_key::IdempotencyKey;
+pub(crate) use idempotency_key::{IdempotencyKey, LEN_MAX as IDEMPOTENCY_KEY_LEN_MAX};
 pub(crate) use person::Person;
-pub(crate) use query::{PageQuery, ValidQuery, limit};
+pub(crate) use query::{LIMIT_MAX, PageQuery, ValidQuery, limit};
 pub(crate) use stranger::Stranger;

@@ -6,7 +6,10 @@
 mod client_address;
 mod cursor;
 mod docs;
+mod edge;
 mod extract;
+mod guesses;
+mod limits;
 mod openapi;
 mod problem;
 mod rate_limit;
@@ -16,6 +19,8 @@ mod shapes;
 mod state;
 
 pub use client_address::{PeerAddress, TrustedProxy};
+pub use edge::{ByTls, CorsOrigin, InvalidOrigin};
+pub use limits::limits;
 pub use openapi::document;
 pub use problem::Problem;
 pub use rate_limit::RateLimits;

@@ -14,6 +14,8 @@ mod sandbox_people;
 mod sessions;
 mod webhooks;
 
+pub(crate) use messages::{METADATA_BYTES_MAX, Q_CHARS_MAX};
+
 use axum::{
     Json, Router,
     http::{HeaderName, HeaderValue, StatusCode},
@@ -25,7 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use waxwing_app::commands::StoredAnswer;
 
-use crate::{Api, Problem, docs, openapi, rate_limit, request_id};
+use crate::{Api, Problem, docs, edge, openapi, rate_limit, request_id};
 
 /// The versioned routes with their documentation.
 pub(crate) fn versioned() -> OpenApiRouter<Api> {
@@ -89,7 +91,7 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
 /// The whole API as a service.
 pub fn router(api: Api) -> Router {
     let (versioned, document) = openapi::with_document(versioned());
-    Router::new()
+    let routes = Router::new()
         .nest("/api/v1", versioned.fallback(not_found).method_not_allowed_fallback(method_not_allowed))
         .merge(health::routes())
         .merge(metrics::routes())
@@ -97,8 +99,15 @@ pub fn router(api: Api) -> Router {
         .merge(docs::routes(document))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(panicked));
+    let routes = match edge::cors(&api.cors_origins) {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    };
+    routes
         .layer(middleware::from_fn_with_state(api.clone(), rate_limit::tell))
+        .layer(middleware::from_fn_with_state(api.answer_within, edge::in_time))
+        .layer(middleware::from_fn_with_state(api.clone(), edge::harden))
         .layer(middleware::from_fn_with_state(api.clone(), request_id::assign))
         .with_state(api)
 }

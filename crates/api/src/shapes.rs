@@ -4,6 +4,7 @@ mod api_key;
 mod auth;
 mod me;
 mod message;
+mod object;
 mod person;
 mod sandbox;
 mod sandbox_groups;

@@ -8,6 +8,8 @@ mod create_session;
 mod create_webhook;
 mod delete_webhook;
 mod idempotency;
+mod known_addresses;
+mod limits;
 mod onboard;
 mod profile;
 mod record_outcome;
@@ -27,6 +29,7 @@ pub use create_session::{CreateSessionError, NewSession};
 pub use create_webhook::{CreateWebhookError, CreatedWebhook, NewWebhook, WEBHOOKS_MAX};
 pub use delete_webhook::DeleteWebhookError;
 pub use idempotency::{Idempotency, IdempotencyError, Once, Repeatable, StoredAnswer};
+pub use limits::AccountLimits;
 pub use onboard::{OnboardError, Onboarded};
 pub use profile::ProfileError;
 pub use record_outcome::{Outcomes, SeenStatus, inbound_message_id};
@@ -58,6 +61,8 @@ pub struct Commands {
     pub ids: Arc<IdSource>,
     /// Which WhatsApp this process serves.
     pub network: Network,
+    /// How much one account may have.
+    pub limits: AccountLimits,
 }
 
 impl Commands {

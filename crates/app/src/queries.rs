@@ -9,7 +9,7 @@ mod sessions;
 mod webhooks;
 
 pub use api_keys::{api_key, api_keys};
-pub use me::{Me, Person, me};
+pub use me::{Me, Person, me, user_email};
 pub use messages::{MessageFilter, MessagePage, TimelineEntry, message, messages, timeline};
 pub use operator::is_operator;
 pub(crate) use sessions::all_sessions;

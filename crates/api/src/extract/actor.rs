@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, MatchedPath},
     http::{HeaderMap, header, request::Parts},
 };
 use waxwing_app::{commands::Caller, execute::Cause};
@@ -107,7 +107,8 @@ impl<S: Scope> FromRequestParts<Api> for Actor<S> {
         if !caller.may_come_from(client_address::of(api, parts)) {
             return Err(Problem::new("forbidden", "The credential may not be used from this address."));
         }
-        rate_limit::count(api, &caller)?;
+        let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        rate_limit::count(api, &caller, &parts.method, path).await?;
         match S::is_granted(&caller) {
             true => Ok(Self { caller, trace_id: trace_id(&parts.headers), scope: PhantomData }),
             false => Err(Problem::new("forbidden", format!("The scope {} is needed.", S::NAME))),

@@ -1,17 +1,29 @@
 //! Who calls, and what users change about themselves.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use waxwing_app::queries;
+use waxwing_app::{commands::ProfileError, queries};
 
 use super::answer;
 use crate::{
     Api, Problem,
     extract::{Actor, AnyScope, Body, Person},
+    guesses::Try,
+    rate_limit::{self, MAILS},
     shapes::{
         AcceptedOut, ChangeEmailIn, ChangeMeIn, ChangePasswordIn, DisableTotpIn, EnableTotpIn, MeOut,
         OfferTotpIn, RecoveryCodesOut, TokensOut, TotpOfferOut,
     },
 };
+
+/// Looks at a password or a code of the person once more, as slowly as at a sign-in.
+async fn checked<T>(
+    api: &Api,
+    person: &Person,
+    check: impl Future<Output = Result<T, ProfileError>>,
+) -> Result<T, Problem> {
+    let email = queries::user_email(&api.commands.ports, person.id).await?;
+    Try { email: email.as_deref(), address: person.address }.run(api, check).await
+}
 
 async fn me(api: &Api, actor: &Actor<AnyScope>) -> Result<Response, Problem> {
     let me = queries::me(&api.commands.ports, actor.caller()).await?;
@@ -51,7 +63,8 @@ pub(super) async fn change_password(
 ) -> Result<Response, Problem> {
     let ChangePasswordIn { password, new_password } = body.value;
     let who = (person.id, person.actor.account());
-    let signed_in = api.commands.replace_password(who, (&password, &new_password), &person.cause).await?;
+    let replace = api.commands.replace_password(who, (&password, &new_password), &person.cause);
+    let signed_in = checked(&api, &person, replace).await?;
     Ok(answer(StatusCode::OK, TokensOut::from(signed_in)))
 }
 
@@ -67,7 +80,9 @@ pub(super) async fn change_email(
     body: Body<ChangeEmailIn>,
 ) -> Result<Response, Problem> {
     let ChangeEmailIn { email, password } = body.value;
-    api.commands.request_email_change(person.id, &password, email, &person.cause).await?;
+    rate_limit::count_stranger(&api, &MAILS, person.address).await?;
+    let request = api.commands.request_email_change(person.id, &password, email, &person.cause);
+    checked(&api, &person, request).await?;
     let detail = "Mails follow to both addresses; both have to be confirmed.";
     Ok(answer(StatusCode::ACCEPTED, AcceptedOut { detail }))
 }
@@ -84,7 +99,8 @@ pub(super) async fn offer_totp(
     person: Person,
     body: Body<OfferTotpIn>,
 ) -> Result<Response, Problem> {
-    let offer = api.commands.offer_totp(person.id, &body.value.password, &person.cause).await?;
+    let offer = api.commands.offer_totp(person.id, &body.value.password, &person.cause);
+    let offer = checked(&api, &person, offer).await?;
     Ok(answer(StatusCode::CREATED, TotpOfferOut::from(offer)))
 }
 
@@ -99,7 +115,8 @@ pub(super) async fn enable_totp(
     person: Person,
     body: Body<EnableTotpIn>,
 ) -> Result<Response, Problem> {
-    let codes = api.commands.enable_totp(person.id, &body.value.code, &person.cause).await?;
+    let enable = api.commands.enable_totp(person.id, &body.value.code, &person.cause);
+    let codes = checked(&api, &person, enable).await?;
     Ok(answer(StatusCode::OK, RecoveryCodesOut::from(codes)))
 }
 
@@ -113,6 +130,7 @@ pub(super) async fn disable_totp(
     body: Body<DisableTotpIn>,
 ) -> Result<StatusCode, Problem> {
     let DisableTotpIn { password, code } = body.value;
-    api.commands.disable_totp(person.id, &password, &code, &person.cause).await?;
+    let disable = api.commands.disable_totp(person.id, &password, &code, &person.cause);
+    checked(&api, &person, disable).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -109,18 +109,19 @@ impl Commands {
         }
     }
 
-    /// Sets another password by the token that was sent to the address. All sign-ins end.
+    /// Sets another password by the token that was sent to the address. All sign-ins end. The user's address.
     pub async fn reset_password(
         &self,
         token: &Secret,
         password: &Secret,
         cause: &Cause,
-    ) -> Result<(), MailTokenError> {
+    ) -> Result<String, MailTokenError> {
         let (id, user) = self.user_of_token(token).await?;
         let nonce = self.proven(token, MailPurpose::ResetPassword, id, user.reset_nonce())?;
         let password_hash = self.password_hash(password, &known(&user)).await?;
         let command = UserCommand::ResetPassword { nonce, password_hash, at: self.ports.clock.now() };
-        Ok(self.user_command(id, command, cause).await?)
+        self.user_command(id, command, cause).await?;
+        Ok(user.registered().map(|registered| registered.email.clone()).unwrap_or_default())
     }
 
     /// Whose address it is.

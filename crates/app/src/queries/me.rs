@@ -39,6 +39,12 @@ pub struct Person {
     pub totp_enabled: bool,
 }
 
+/// The e-mail address of a user.
+pub async fn user_email(ports: &CommandPorts, id: UserId) -> Result<Option<String>, PortError> {
+    let (user, _) = ports.load::<User>(AccountId::SYSTEM, &id.to_string()).await?;
+    Ok(user.registered().map(|registered| registered.email.clone()))
+}
+
 /// Who calls.
 pub async fn me(ports: &CommandPorts, caller: &Caller) -> Result<Me, PortError> {
     let account_id = caller.account;

@@ -178,7 +178,14 @@ impl World {
         let runner = FeedRunner::new(engine.feed(), engine.records(), Arc::new(projection));
         tokio::spawn(runner.run(stop.subscribe()));
         let ids = Arc::new(IdSource::new(clock, entropy.clone()));
-        let commands = Commands { ports, records: engine.records(), entropy, ids, network: NETWORK };
+        let commands = Commands {
+            ports,
+            records: engine.records(),
+            entropy,
+            ids,
+            network: NETWORK,
+            limits: Default::default(),
+        };
         Self {
             network,
             wire,
