@@ -42,7 +42,8 @@ impl FromStr for CorsOrigin {
     fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         // Browsers send it as it is serialised: no path, no default port, lower case. Anything else would match nobody.
         let is_serialised = url::Url::parse(text).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+            let serialised = url.origin().ascii_serialization();
+            matches!(url.scheme(), "http" | "https") && serialised == text && !text.contains('*')
         });
         match text == "*" || is_serialised {
             true => HeaderValue::from_str(text).map(Self).map_err(|_| InvalidOrigin),
