@@ -1,6 +1,9 @@
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
-use waxwing_api::Api;
+use waxwing_api::{Api, CorsOrigin, RateLimits};
 use waxwing_app::{
     ports::{SandboxControl, WebhookPost},
     processes::WebhookDispatch,
@@ -11,6 +14,9 @@ use waxwing_runtime::{
     GuardedPost, LogFormat, OsEntropy, RemoteSandbox, SystemClock, environment, install_tls,
     signed_client_maker, start_telemetry,
 };
+
+/// The gateway gives up after 30 s, and the function ends before.
+const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 
 /// What ends a function. Lambda shows it in the log, and starts the function anew.
 pub type Error = lambda_runtime::Error;
@@ -33,6 +39,13 @@ fn post(deployment: &Deployment) -> Result<Arc<dyn WebhookPost>, Error> {
     Ok(Arc::new(GuardedPost::new(allow_loopback)?))
 }
 
+/// Which sites may call from a browser, separated by commas.
+fn cors_origins() -> Result<Vec<CorsOrigin>, Error> {
+    let origins = environment("WAXWING_CORS_ORIGINS").unwrap_or_default();
+    let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    Ok(origins.map(str::parse).collect::<Result<_, _>>()?)
+}
+
 /// What the API's handlers need.
 pub fn api(deployment: &Deployment) -> Result<Api, Error> {
     let commands = deployment.commands.clone();
@@ -48,7 +61,9 @@ pub fn api(deployment: &Deployment) -> Result<Api, Error> {
         registration_open: environment("WAXWING_REGISTRATION").as_deref() == Some("open"),
         // The gateway itself says who called.
         trusted_proxies: Vec::new(),
-        rate_limits: Arc::default(),
+        cors_origins: cors_origins()?,
+        answer_within: ANSWER_WITHIN,
+        rate_limits: Arc::new(RateLimits::shared(deployment.records())),
         ids: commands.ids.clone(),
         commands,
         ready: Arc::new(AtomicBool::new(true)),

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use waxwing_api::TrustedProxy;
+use waxwing_api::{CorsOrigin, TrustedProxy};
 use waxwing_runtime::{LogFormat, raise_descriptor_limit, start_telemetry};
 
 /// WhatsApp, programmable: REST API, webhooks and sessions in one process.
@@ -29,6 +29,11 @@ enum Command {
     Admin(AdminCommand),
     /// Print the OpenAPI document.
     Openapi,
+    /// Print which role may do what.
+    Authorisation,
+    /// Print the reference of limits.
+    #[command(hide = true)]
+    Limits,
 }
 
 /// What `waxwing up` is told.
@@ -60,6 +65,10 @@ pub(crate) struct UpArgs {
     /// Addresses of proxies whose `X-Forwarded-For` is believed, in CIDR notation, separated by commas. Nobody's unless set.
     #[arg(long, env = "WAXWING_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<TrustedProxy>,
+    /// Sites whose pages may call the API from a browser, such as `https://app.example.com`, separated by commas; `*` for all.
+    /// None unless set.
+    #[arg(long = "cors-origin", env = "WAXWING_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    pub(crate) cors_origins: Vec<CorsOrigin>,
     /// The mail server, with user and password: `smtps://user:password@host`. Better told by the environment, since others
     /// may see a command line. Without one, mails are kept and shown at `GET /admin/mail`.
     #[arg(
@@ -73,6 +82,12 @@ pub(crate) struct UpArgs {
     /// From whom mails are: `Waxwing <waxwing@example.com>`.
     #[arg(long, env = "WAXWING_MAIL_FROM", value_name = "ADDRESS")]
     pub(crate) mail_from: Option<String>,
+    /// Most sessions that one account may have, up to 10,000.
+    #[arg(long, env = "WAXWING_SESSIONS_MAX", value_name = "COUNT", default_value_t = 10_000)]
+    pub(crate) sessions_max: usize,
+    /// Most webhooks that one account may have, up to 100.
+    #[arg(long, env = "WAXWING_WEBHOOKS_MAX", value_name = "COUNT", default_value_t = 100)]
+    pub(crate) webhooks_max: usize,
     /// Most pages of the database file, 4 KiB each: a limit on disk use.
     #[arg(long, env = "WAXWING_MAX_PAGE_COUNT")]
     pub(crate) max_page_count: Option<u32>,
@@ -151,6 +166,16 @@ pub(crate) fn run() -> ExitCode {
             },
             Command::Openapi => {
                 println!("{}", waxwing_api::document());
+                Ok(())
+            },
+            Command::Authorisation => {
+                print!("{}", waxwing_api::authorisation());
+                Ok(())
+            },
+            Command::Limits => {
+                print!("{}{}", waxwing_api::limits(), crate::serve::limits());
+                #[cfg(feature = "sandbox")]
+                println!("| phones of an account's sandbox network | {} |", waxwing_sandbox::limits::PHONES);
                 Ok(())
             },
         }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Result;
 use waxwing_app::{
-    commands::Commands,
+    commands::{AccountLimits, Commands},
     execute::CommandPorts,
     id_source::IdSource,
     ports::{Clock, Entropy},
@@ -35,6 +35,7 @@ impl Installation {
             entropy: entropy.clone(),
             ids: Arc::new(IdSource::new(clock.clone(), entropy.clone())),
             network: waxwing_whatsapp::NETWORK,
+            limits: AccountLimits::default(),
         };
         Ok(Self { engine, clock, entropy, commands })
     }

@@ -9,6 +9,7 @@ mod mail;
 mod network;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod serve;
 mod up;
 
 use std::process::ExitCode;

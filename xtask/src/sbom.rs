@@ -9,7 +9,15 @@ use crate::shell::{cargo, output};
 
 /// What the programs are made of, tests and build tools left out.
 pub(crate) fn document() -> Result<Value> {
-    let metadata = output(&mut cargo(&["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", "x86_64-unknown-linux-gnu"]))?;
+    let metadata = output(&mut cargo(&[
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--offline",
+        "--filter-platform",
+        "x86_64-unknown-linux-gnu",
+    ]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
     let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
     let nodes = list(&metadata["resolve"], "nodes");

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     emulators::Emulators,
+    fuzz,
     generate::{self, GenArgs},
     protocol,
     shell::{build_programs, cargo, output, step, target_dir},
@@ -24,6 +25,9 @@ enum Part {
     Rust,
     /// Black box over HTTP: the walk, bad input, kills.
     Api,
+    /// Requests drawn from the OpenAPI document, in all orders, for ten minutes; with all other parts for one. Installs
+    /// schemathesis under the target folder; needs Python.
+    Fuzz,
     /// Independent clients, which `npm ci` installs, against the sandbox; needs Node, npm and openssl.
     Protocol,
     /// The engine of the serverless shape against emulators, which are installed under the target folder; needs Python, Java
@@ -48,7 +52,7 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
     if part.is_none() {
         step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     }
-    if matches!(part, None | Some(Part::Aws | Part::Protocol)) {
+    if matches!(part, None | Some(Part::Aws | Part::Fuzz | Part::Protocol)) {
         build_programs()?;
     } else if wanted(Part::Api) {
         step("build waxwing", &mut cargo(&["build", "--package", "waxwing-server"]))?;
@@ -59,6 +63,9 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
     }
     if wanted(Part::Protocol) {
         protocol::run()?;
+    }
+    if wanted(Part::Fuzz) {
+        fuzz::run(if part.is_none() { fuzz::SHORT } else { fuzz::LONG })?;
     }
     // One run, so that its summary line covers everything.
     let mut tests = cargo(&["test", "--no-fail-fast"]);
@@ -74,7 +81,7 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
         },
         // The rest of the workspace keeps its features, and brings no test.
         Some(Part::Aws) => tests.args(["--package", "waxwing-aws", "--package", "waxwing-tests-deployed"]),
-        Some(Part::Live | Part::Protocol) => return Ok(()),
+        Some(Part::Fuzz | Part::Live | Part::Protocol) => return Ok(()),
     };
     if wanted(Part::Aws) {
         let emulators = Emulators::install()?;

@@ -6,6 +6,7 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderMap, request::Parts},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ipnet::IpNet;
 
 use crate::Api;
@@ -22,9 +23,19 @@ pub struct PeerAddress(pub IpAddr);
 
 /// The client's address; `None` where the server does not know the other end.
 pub(crate) fn of(api: &Api, parts: &Parts) -> Option<IpAddr> {
+    Some(behind(&api.trusted_proxies, peer(parts)?, &parts.headers))
+}
+
+/// The other end.
+fn peer(parts: &Parts) -> Option<IpAddr> {
     let told = parts.extensions.get::<PeerAddress>().map(|PeerAddress(address)| *address);
     let socket = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    Some(behind(&api.trusted_proxies, told.or(socket)?.to_canonical(), &parts.headers))
+    told.or(socket).map(|address| address.to_canonical())
+}
+
+/// True when the other end is a proxy that is believed.
+pub(crate) fn is_proxied(api: &Api, parts: &Parts) -> bool {
+    peer(parts).is_some_and(|peer| api.trusted_proxies.iter().any(|range| range.contains(&peer)))
 }
 
 /// From the peer backwards through `X-Forwarded-For`, as long as who said it is trusted.
@@ -44,11 +55,18 @@ fn behind(trusted: &[IpNet], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
 }
 
 /// What is counted as one client: an address of IPv4, or the network of 64 bits that a provider gives to one customer.
-pub(crate) fn prefix(address: IpAddr) -> IpAddr {
+fn prefix(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
     }
+}
+
+/// A client in the name of a bucket: nobody's address stands in a row.
+pub(crate) fn hashed(api: &Api, address: Option<IpAddr>) -> String {
+    let text = address.map_or_else(String::new, |address| prefix(address).to_string());
+    let hash = api.commands.ports.secrets.keyed_hash("client_address", text.as_bytes());
+    URL_SAFE_NO_PAD.encode(hash)
 }
 
 #[cfg(test)]

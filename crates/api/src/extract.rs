@@ -12,14 +12,15 @@ mod stranger;
 
 use actor::anonymous_cause;
 pub(crate) use actor::{
-    Actor, AdminRead, AdminWrite, AnyScope, ApiKeysRead, ApiKeysWrite, AuditRead, MessagesRead, MessagesSend,
-    MetricsRead, SandboxRead, SandboxWrite, SessionsRead, SessionsWrite, WebhooksRead, WebhooksWrite,
+    AccountRead, AccountWrite, Actor, AdminRead, AdminWrite, AnyScope, ApiKeysRead, ApiKeysWrite, AuditRead,
+    MembersRead, MembersWrite, MessagesRead, MessagesSend, MetricsRead, SandboxRead, SandboxWrite, Scope,
+    SessionsRead, SessionsWrite, WebhooksRead, WebhooksWrite,
 };
-pub(crate) use body::Body;
+pub(crate) use body::{BODY_BYTES_MAX, Body};
 pub(crate) use id_path::{IdPath, PhonePath};
-pub(crate) use idempotency_key::IdempotencyKey;
+pub(crate) use idempotency_key::{IdempotencyKey, LEN_MAX as IDEMPOTENCY_KEY_LEN_MAX};
 pub(crate) use operator::Operator;
 pub(crate) use person::Person;
-pub(crate) use query::{PageQuery, ValidQuery, limit};
+pub(crate) use query::{LIMIT_MAX, PageQuery, ValidQuery, limit};
 pub(crate) use queue_path::{DeadLetterPath, QueuePath};
 pub(crate) use stranger::Stranger;

@@ -24,7 +24,9 @@ use crate::{
     tags(
         (name = "auth", description = "Users: register, sign in, stay signed in."),
         (name = "me", description = "Who calls, and what users change about themselves."),
-        (name = "account", description = "The tenant: its name, its members, and who changed what."),
+        (name = "account", description = "The tenant."),
+        (name = "audit", description = "Who changed what."),
+        (name = "members", description = "Who belongs to the account, and who is invited to."),
         (name = "api_keys", description = "Keys with which programs call the API."),
         (name = "sessions", description = "Connections of linked devices, one per WhatsApp account."),
         (name = "messages", description = "Messages, in and out."),
@@ -36,7 +38,7 @@ use crate::{
 )]
 struct Document;
 
-/// What holds for every operation and is therefore said once: credentials and problems.
+/// What holds for every operation and is therefore said once: credentials with their scopes, and problems.
 struct Conventions;
 
 impl Modify for Conventions {
@@ -44,7 +46,7 @@ impl Modify for Conventions {
         let components = document.components.get_or_insert_default();
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key, or the access token of a sign-in."))
+            .description(Some("An API key, or the access token of a sign-in. The list says which scope is needed: of the key, or of the user's role in the account."))
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         components.add_security_scheme(
@@ -80,13 +82,23 @@ fn complete(operation: &mut Operation, writes: bool) {
             ResponseBuilder::new().description(*description).content("application/problem+json", content);
         operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| response.build().into());
     }
-    // Those that need no credential say so themselves.
+    // Those that need no credential, or a user, say so themselves.
+    let tag = operation.tags.iter().flatten().next();
+    let scopes: Vec<String> = tag.and_then(|tag| scope(tag, !writes)).into_iter().collect();
     operation.security.get_or_insert_with(|| {
-        vec![
-            SecurityRequirement::new("bearer", Vec::<String>::new()),
-            SecurityRequirement::new("api_key", Vec::<String>::new()),
-        ]
+        vec![SecurityRequirement::new("bearer", scopes.clone()), SecurityRequirement::new("api_key", scopes)]
     });
+}
+
+/// The scope that an operation with this tag needs: tags are resources. The extractors check it; that both agree is what
+/// the authorisation matrix of `tests/api` is for.
+fn scope(tag: &str, reads: bool) -> Option<String> {
+    match (tag, reads) {
+        ("auth" | "me", _) => None,
+        ("messages", false) => Some("messages:send".to_owned()),
+        (resource, true) => Some(format!("{resource}:read")),
+        (resource, false) => Some(format!("{resource}:write")),
+    }
 }
 
 /// The routes as a service, and the document.

@@ -1,6 +1,7 @@
 //! RFC 9457: the one shape of every error.
 
 mod accounts;
+mod members;
 mod sandbox;
 
 use axum::{
@@ -27,7 +28,12 @@ pub(crate) type Kind = (&'static str, StatusCode, &'static str, &'static str);
 
 /// The kind of this code.
 pub(crate) fn kind(code: &str) -> Option<&'static Kind> {
-    KINDS.iter().chain(accounts::KINDS).chain(sandbox::KINDS).find(|(known, ..)| *known == code)
+    KINDS
+        .iter()
+        .chain(accounts::KINDS)
+        .chain(members::KINDS)
+        .chain(sandbox::KINDS)
+        .find(|(known, ..)| *known == code)
 }
 
 const KINDS: &[Kind] = &[
@@ -84,6 +90,12 @@ const KINDS: &[Kind] = &[
         StatusCode::CONFLICT,
         "The idempotency key was used with another body",
         "Use a new `Idempotency-Key` for each new request, and the same one only to repeat it.",
+    ),
+    (
+        "too_many_sessions",
+        StatusCode::CONFLICT,
+        "The account has the most sessions it can have",
+        "Delete one that is no longer needed, or ask the operator for more.",
     ),
     (
         "too_many_webhooks",
@@ -184,6 +196,9 @@ const KINDS: &[Kind] = &[
     ),
 ];
 
+/// Most characters of a pointer or a detail about a field.
+const QUOTE_CHARS_MAX: usize = 500;
+
 /// An error as every operation answers it. Boxed: results carry it through every layer.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<ProblemBody>);
@@ -244,7 +259,7 @@ impl Problem {
 
     /// A field is wrong.
     pub(crate) fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        let (pointer, detail) = (pointer.into(), detail.into());
+        let (pointer, detail) = (shortened(pointer.into()), shortened(detail.into()));
         let mut problem = Self::new("validation_failed", format!("{pointer}: {detail}"));
         problem.0.errors.push(FieldError { pointer, detail });
         problem
@@ -277,6 +292,15 @@ impl Problem {
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new("not_found", format!("There is no such {what}."))
     }
+}
+
+/// What a problem quotes of a request is a part of it at most.
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(QUOTE_CHARS_MAX) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 impl IntoResponse for Problem {
@@ -366,6 +390,7 @@ impl From<SendMessageError> for Problem {
 impl From<CreateSessionError> for Problem {
     fn from(error: CreateSessionError) -> Self {
         match error {
+            error @ CreateSessionError::TooMany(_) => Self::new("too_many_sessions", error.to_string()),
             CreateSessionError::NameTaken => Self::new("session_exists", error.to_string()).at("/name"),
             CreateSessionError::Session(SessionError::InvalidName) => {
                 Self::field("/name", SessionError::InvalidName.to_string())
@@ -403,7 +428,7 @@ impl From<CreateWebhookError> for Problem {
         let detail = error.to_string();
         match error {
             CreateWebhookError::NoSuchSession(_) => Self::not_found("session").at("/session_ids"),
-            CreateWebhookError::TooMany => Self::new("too_many_webhooks", detail),
+            CreateWebhookError::TooMany(_) => Self::new("too_many_webhooks", detail),
             CreateWebhookError::Webhook(error) => match error {
                 WebhookEndpointError::UrlTooLong => Self::field("/url", detail),
                 WebhookEndpointError::InvalidEvents => Self::field("/events", detail),

@@ -1,174 +1,114 @@
-//! How much an account, an API key and a stranger may ask for: token buckets, and the headers that say how full they are.
+//! How much an account, an API key, an address and the process may be asked for: token buckets, and the headers that say
+//! how full they are.
 
-use std::{
-    cell::Cell,
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
-};
+mod bucket;
+mod lease;
+mod limits;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::{cell::Cell, net::IpAddr};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, Method},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use jiff::Timestamp;
+use bucket::Standing;
+pub(crate) use limits::Holder;
+pub use limits::RateLimits;
+use table::{ACCOUNT, API_KEY, Limit, PROCESS, READS, SENDS, WRITES};
+pub(crate) use table::{GUESSES_HERE, GUESSES_OF_USER, GUESSES_OF_USER_HERE, LIMITS, MAILS, REGISTRATIONS};
 use waxwing_app::commands::Caller;
-use waxwing_domain::AccountId;
 
 use crate::{Api, Problem, client_address};
-
-/// Requests of an account in one second; as many can come at once.
-pub(crate) const REQUESTS_PER_S: u32 = 10_000;
-/// Accounts that are registered from one address in a minute; as many can come at once.
-const REGISTRATIONS_PER_MIN: u32 = 20;
-/// Most buckets at the same time. Those that are full again are forgotten first.
-const BUCKETS_MAX: usize = 100_000;
-
-/// The buckets of this process.
-#[derive(Debug, Default)]
-pub struct RateLimits {
-    buckets: Mutex<HashMap<Holder, Bucket>>,
-}
-
-/// Whose bucket it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Holder {
-    /// Requests without a valid credential share this one: it is shown to them, and refuses nothing, since they are
-    /// refused already.
-    Nobody,
-    Account(AccountId),
-    ApiKey(String),
-    /// Registrations from one address; `None` where it is not known.
-    Registrations(Option<IpAddr>),
-}
-
-/// How much a bucket holds, and in how long it fills.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Allowance {
-    burst: u32,
-    window_s: u32,
-}
-
-impl Allowance {
-    const ACCOUNT: Self = Self { burst: REQUESTS_PER_S, window_s: 1 };
-
-    fn per_min(burst: u32) -> Self {
-        Self { burst, window_s: 60 }
-    }
-
-    fn per_s(self) -> f64 {
-        f64::from(self.burst) / f64::from(self.window_s)
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    allowance: Allowance,
-    tokens: f64,
-    at: Timestamp,
-}
-
-impl Bucket {
-    fn full(allowance: Allowance, at: Timestamp) -> Self {
-        Self { allowance, tokens: f64::from(allowance.burst), at }
-    }
-
-    fn refilled(self, now: Timestamp) -> Self {
-        let elapsed_s = now.duration_since(self.at).as_secs_f64().max(0.0);
-        let tokens = f64::from(self.allowance.burst).min(self.tokens + elapsed_s * self.allowance.per_s());
-        Self { tokens, at: now.max(self.at), ..self }
-    }
-}
-
-/// What is left after a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
-    limit: u32,
-    remaining: u32,
-    allowed: bool,
-    /// Seconds until all is there again.
-    reset_s: u32,
-    /// Seconds until there is one more.
-    next_s: u32,
-}
-
-impl RateLimits {
-    fn take(&self, holder: Holder, allowance: Allowance, now: Timestamp) -> Standing {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= BUCKETS_MAX && !buckets.contains_key(&holder) {
-            buckets.retain(|_, bucket| bucket.refilled(now).tokens < f64::from(bucket.allowance.burst));
-        }
-        let bucket = buckets.entry(holder).or_insert(Bucket::full(allowance, now));
-        if bucket.allowance != allowance {
-            *bucket = Bucket::full(allowance, now);
-        }
-        *bucket = bucket.refilled(now);
-        let allowed = bucket.tokens >= 1.0;
-        if allowed {
-            bucket.tokens -= 1.0;
-        }
-        let (tokens, per_s) = (bucket.tokens, allowance.per_s());
-        // Between 0 and the limit, or the window in seconds, so nothing is lost.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
-        let whole = |figure: f64| figure.max(0.0) as u32;
-        let remaining = whole(tokens);
-        let reset_s = u32::from(remaining < allowance.burst)
-            .max(whole(((f64::from(allowance.burst) - tokens) / per_s).ceil()))
-            .min(allowance.window_s);
-        let next_s = whole(((1.0 - tokens) / per_s).ceil()).max(1);
-        Standing { limit: allowance.burst, remaining, allowed, reset_s, next_s }
-    }
-}
 
 tokio::task_local! {
     static STANDING: Cell<Option<Standing>>;
 }
 
-fn counted(api: &Api, holder: Holder, allowance: Allowance, who: &str) -> Result<(), Problem> {
-    let standing = api.rate_limits.take(holder, allowance, api.commands.ports.clock.now());
+/// Remembers what the answer will say: of all buckets that a request takes from, the one that is nearest to empty.
+fn show(standing: Standing) {
     // Outside of a request, which only tests are, nobody reads it.
-    let _ = STANDING.try_with(|current| current.set(Some(standing)));
+    let _ = STANDING.try_with(|shown| {
+        let nearest = shown.get().is_none_or(|shown| standing.remaining <= shown.remaining);
+        if nearest || !standing.allowed {
+            shown.set(Some(standing));
+        }
+    });
+}
+
+/// Takes a token.
+///
+/// # Errors
+/// 429 when there is none; `what` begins the sentence that says so.
+pub(crate) async fn take(api: &Api, holder: &Holder, what: &str) -> Result<(), Problem> {
+    let standing = api.rate_limits.take(holder, api.commands.ports.clock.now()).await;
+    show(standing);
     match standing.allowed {
         true => Ok(()),
-        false => Err(Problem::rate_limited(
-            format!("{who} has sent too many requests; wait {} s.", standing.next_s),
-            standing.next_s,
-        )),
+        false => Err(Problem::rate_limited(format!("{what}; wait {} s.", standing.next_s), standing.next_s)),
     }
 }
 
-/// Counts a request of the caller: of the account, and of the key where that has a limit of its own.
+/// Which class a request is of.
+fn class(method: &Method, path: &str) -> &'static Limit {
+    match *method {
+        Method::GET | Method::HEAD => &READS,
+        Method::POST if path.contains("/messages") => &SENDS,
+        _ => &WRITES,
+    }
+}
+
+/// Counts a request of the caller: of the account, as a whole and by class, and of the key where that has a limit of its own.
 ///
 /// # Errors
-/// 429 when either has asked for too much.
-pub(crate) fn count(api: &Api, caller: &Caller) -> Result<(), Problem> {
-    counted(api, Holder::Account(caller.account), Allowance::ACCOUNT, "The account")?;
+/// 429 when any has asked for too much.
+pub(crate) async fn count(api: &Api, caller: &Caller, method: &Method, path: &str) -> Result<(), Problem> {
+    let of_account = |limit| Holder::new(limit, caller.account, "");
+    take(api, &of_account(&ACCOUNT), "The account has sent too many requests").await?;
+    take(api, &of_account(class(method, path)), "The account has sent too many requests").await?;
     match caller.rate_limit_per_min() {
-        Some(limit) => counted(api, Holder::ApiKey(caller.id()), Allowance::per_min(limit), "The API key"),
+        Some(figure) => {
+            let holder = Holder::new(&API_KEY, caller.account, caller.id()).holding(figure);
+            take(api, &holder, "The API key has sent too many requests").await
+        },
         None => Ok(()),
     }
 }
 
-/// Counts a registration from the address.
+/// Counts what an address does that needs no credential.
 ///
 /// # Errors
-/// 429 when too many came from there.
-pub(crate) fn count_registration(api: &Api, address: Option<IpAddr>) -> Result<(), Problem> {
-    let holder = Holder::Registrations(address.map(client_address::prefix));
-    counted(api, holder, Allowance::per_min(REGISTRATIONS_PER_MIN), "This address")
+/// 429 when too much came from there.
+pub(crate) async fn count_stranger(
+    api: &Api,
+    limit: &'static Limit,
+    address: Option<IpAddr>,
+) -> Result<(), Problem> {
+    let holder = Holder::stranger(limit, client_address::hashed(api, address));
+    take(api, &holder, "This address has sent too many requests").await
 }
 
-/// Tells the standing in `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, the seconds until all is there
-/// again.
+/// Takes from what the process can do, and tells the standing in `RateLimit-Limit`, `RateLimit-Remaining` and
+/// `RateLimit-Reset`, the seconds until all is there again.
 pub(crate) async fn tell(State(api): State<Api>, request: Request, next: Next) -> Response {
     STANDING
         .scope(Cell::new(None), async move {
-            let mut response = next.run(request).await;
-            let standing = STANDING.with(Cell::get).unwrap_or_else(|| {
-                api.rate_limits.take(Holder::Nobody, Allowance::ACCOUNT, api.commands.ports.clock.now())
-            });
+            let now = api.commands.ports.clock.now();
+            let process = api.rate_limits.take(&Holder::stranger(&PROCESS, ""), now).await;
+            // Whoever watches the process must not take a busy one for a dead one.
+            let watched = matches!(request.uri().path(), "/health" | "/ready");
+            let mut response = match process.allowed || watched {
+                true => next.run(request).await,
+                false => {
+                    let detail = "Everybody together has sent too many requests; wait a second.";
+                    Problem::rate_limited(detail.to_owned(), process.next_s).into_response()
+                },
+            };
+            let standing = STANDING.with(Cell::get).unwrap_or(process);
             for (name, value) in [
                 ("ratelimit-limit", standing.limit),
                 ("ratelimit-remaining", standing.remaining),
@@ -179,43 +119,4 @@ pub(crate) async fn tell(State(api): State<Api>, request: Request, next: Next) -
             response
         })
         .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(ms: i64) -> Timestamp {
-        Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap()
-    }
-
-    #[test]
-    fn a_bucket_empties_and_fills_again() {
-        let (limits, account) = (RateLimits::default(), AccountId::from_parts((1, [1; 10])));
-        let take = |ms| limits.take(Holder::Account(account), Allowance::ACCOUNT, at(ms));
-        for used in 1..=REQUESTS_PER_S {
-            let standing = take(0);
-            assert_eq!((standing.remaining, standing.allowed), (REQUESTS_PER_S - used, true));
-        }
-        assert!(!take(0).allowed);
-        let other = limits.take(Holder::Nobody, Allowance::ACCOUNT, at(0));
-        assert!(other.allowed, "others have buckets of their own");
-        let half = take(500);
-        assert_eq!((half.remaining, half.allowed, half.reset_s), (REQUESTS_PER_S / 2 - 1, true, 1));
-        // A clock that goes back gives nothing.
-        assert_eq!(take(-10_000).remaining, REQUESTS_PER_S / 2 - 2);
-        assert_eq!(take(10_000).remaining, REQUESTS_PER_S - 1);
-    }
-
-    #[test]
-    fn a_limit_for_a_minute_says_when_the_next_request_is_allowed() {
-        let limits = RateLimits::default();
-        let take =
-            |limit, ms| limits.take(Holder::ApiKey("key".to_owned()), Allowance::per_min(limit), at(ms));
-        assert!(take(2, 0).allowed && take(2, 0).allowed);
-        let refused = take(2, 0);
-        assert_eq!((refused.allowed, refused.next_s, refused.reset_s), (false, 30, 60));
-        assert!(!take(2, 29_000).allowed && take(2, 30_000).allowed);
-        assert!(take(3, 30_000).allowed, "another limit begins anew");
-    }
 }

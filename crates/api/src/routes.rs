@@ -1,11 +1,14 @@
 //! Every route, with its documentation.
 
+mod account;
 mod admin;
 mod api_keys;
 mod audit;
 mod auth;
 mod health;
+mod invitations;
 mod me;
+mod members;
 mod messages;
 mod metrics;
 mod problems;
@@ -14,6 +17,8 @@ mod sandbox_groups;
 mod sandbox_people;
 mod sessions;
 mod webhooks;
+
+pub(crate) use messages::{METADATA_BYTES_MAX, Q_CHARS_MAX};
 
 use axum::{
     Json, Router,
@@ -26,7 +31,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use waxwing_app::commands::StoredAnswer;
 
-use crate::{Api, Problem, docs, openapi, rate_limit, request_id};
+use crate::{Api, Problem, docs, edge, openapi, rate_limit, request_id};
 
 /// The versioned routes with their documentation.
 pub(crate) fn versioned() -> OpenApiRouter<Api> {
@@ -53,6 +58,8 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(admin::list_mail))
         .routes(routes!(admin::list_accounts))
+        .routes(routes!(admin::suspend_account))
+        .routes(routes!(admin::restore_account))
         .routes(routes!(admin::list_users))
         .routes(routes!(admin::list_hosts))
         .routes(routes!(admin::list_queues))
@@ -71,6 +78,13 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
         .routes(routes!(messages::send_text))
         .routes(routes!(messages::get_message))
         .routes(routes!(messages::get_message_timeline))
+        .routes(routes!(account::delete_account))
+        .routes(routes!(account::get_account, account::change_account))
+        .routes(routes!(members::list_members))
+        .routes(routes!(members::change_member, members::delete_member))
+        .routes(routes!(invitations::create_invitation, invitations::list_invitations))
+        .routes(routes!(invitations::accept_invitation))
+        .routes(routes!(invitations::delete_invitation))
         .routes(routes!(webhooks::create_webhook, webhooks::list_webhooks))
         .routes(routes!(webhooks::get_webhook, webhooks::delete_webhook))
         .routes(routes!(sandbox::create_phone, sandbox::list_phones))
@@ -99,7 +113,7 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
 /// The whole API as a service.
 pub fn router(api: Api) -> Router {
     let (versioned, document) = openapi::with_document(versioned());
-    Router::new()
+    let routes = Router::new()
         .nest("/api/v1", versioned.fallback(not_found).method_not_allowed_fallback(method_not_allowed))
         .merge(health::routes())
         .merge(metrics::routes())
@@ -107,8 +121,15 @@ pub fn router(api: Api) -> Router {
         .merge(docs::routes(document))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(panicked));
+    let routes = match edge::cors(&api.cors_origins) {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    };
+    routes
         .layer(middleware::from_fn_with_state(api.clone(), rate_limit::tell))
+        .layer(middleware::from_fn_with_state(api.answer_within, edge::in_time))
+        .layer(middleware::from_fn_with_state(api.clone(), edge::harden))
         .layer(middleware::from_fn_with_state(api.clone(), request_id::assign))
         .with_state(api)
 }

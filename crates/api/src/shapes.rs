@@ -1,11 +1,15 @@
 //! Requests and answers as they go over the wire, by resource.
 
+mod account;
 mod admin;
 mod api_key;
 mod audit;
 mod auth;
+mod invitations;
 mod me;
+mod members;
 mod message;
+mod object;
 mod person;
 mod sandbox;
 mod sandbox_groups;
@@ -16,11 +20,14 @@ mod webhook;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use account::*;
 pub(crate) use admin::*;
 pub(crate) use api_key::*;
 pub(crate) use audit::*;
 pub(crate) use auth::*;
+pub(crate) use invitations::*;
 pub(crate) use me::*;
+pub(crate) use members::*;
 pub(crate) use message::*;
 pub(crate) use person::*;
 pub(crate) use sandbox::*;

@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use waxwing_app::{
@@ -10,7 +13,7 @@ use waxwing_app::{
     ports::{CountsSessions, Pairing, Records, SandboxControl, WebhookPost, Work},
 };
 
-use crate::{RateLimits, client_address::TrustedProxy};
+use crate::{CorsOrigin, RateLimits, client_address::TrustedProxy};
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -35,6 +38,10 @@ pub struct Api {
     pub registration_open: bool,
     /// Whose word on the address of a client is taken.
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// Which sites may call from a browser.
+    pub cors_origins: Vec<CorsOrigin>,
+    /// After this time a request is answered with 503, and goes on.
+    pub answer_within: Duration,
     /// How much each account may ask for.
     pub rate_limits: Arc<RateLimits>,
     /// Ids of requests.

@@ -7,7 +7,12 @@ mod create_api_key;
 mod create_session;
 mod create_webhook;
 mod delete_webhook;
+mod end_account;
 mod idempotency;
+mod invitations;
+mod known_addresses;
+mod limits;
+mod members;
 mod onboard;
 mod profile;
 mod record_outcome;
@@ -26,7 +31,11 @@ pub use create_api_key::{API_KEYS_MAX, ApiKeyCommandError, CreatedApiKey, DrawnA
 pub use create_session::{CreateSessionError, NewSession};
 pub use create_webhook::{CreateWebhookError, CreatedWebhook, NewWebhook, WEBHOOKS_MAX};
 pub use delete_webhook::DeleteWebhookError;
+pub use end_account::EndAccountError;
 pub use idempotency::{Idempotency, IdempotencyError, Once, Repeatable, StoredAnswer};
+pub use invitations::{InvitationError, Joined, NewInvitation, Newcomer};
+pub use limits::AccountLimits;
+pub use members::AccountCommandError;
 pub use onboard::{OnboardError, Onboarded};
 pub use profile::ProfileError;
 pub use record_outcome::{Outcomes, SeenStatus, inbound_message_id};
@@ -58,6 +67,8 @@ pub struct Commands {
     pub ids: Arc<IdSource>,
     /// Which WhatsApp this process serves.
     pub network: Network,
+    /// How much one account may have.
+    pub limits: AccountLimits,
 }
 
 impl Commands {

@@ -233,6 +233,16 @@ pub fn erasure(account: AccountId) -> Key {
     Key::new(erasures(), account.to_string())
 }
 
+/// A bucket of a rate limit that several processes share.
+pub fn rate_limit(account: AccountId, limit: &str, whose: &str) -> Key {
+    Key::new(format!("{account}/rate-limit/{limit}/{whose}"), "bucket")
+}
+
+/// That a user signed in from an address, by a keyed hash of both.
+pub fn known_address(hash: &str) -> Key {
+    Key::new(format!("{}/known-address/{hash}", AccountId::SYSTEM), "known")
+}
+
 /// Which account and which owner the first start made.
 pub fn first_account() -> Key {
     Key::new(format!("{}/first-account", AccountId::SYSTEM), "first-account")

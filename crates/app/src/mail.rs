@@ -17,7 +17,7 @@ pub struct Mail {
     pub token: Option<Secret>,
 }
 
-/// A mail's words, between which the token stands.
+/// A mail's words, between which the token stands. `{account}` is the name of an account.
 struct Words {
     subject: &'static str,
     begins: &'static str,
@@ -53,6 +53,13 @@ const NEW_ADDRESS: Words = Words {
     ends: "If it was not you, ignore this mail.",
 };
 
+const INVITATION: Words = Words {
+    subject: "You are invited to an account at Waxwing",
+    begins: "you are invited to become a member of the account “{account}” at Waxwing. To accept, use this code:",
+    call: "POST /api/v1/invitations/accept",
+    ends: "If you do not know who invites you, ignore this mail.",
+};
+
 impl Mail {
     /// Proves an address.
     pub(crate) fn verification(to: String, token: Secret, expires_at: Timestamp) -> Self {
@@ -74,23 +81,50 @@ impl Mail {
         Self::with(&NEW_ADDRESS, to, token, expires_at)
     }
 
+    /// Lets somebody become a member of the account with this name.
+    pub(crate) fn invitation(to: String, account: &str, token: Secret, expires_at: Timestamp) -> Self {
+        Self::about(&INVITATION, account, to, token, expires_at)
+    }
+
     fn with(words: &Words, to: String, token: Secret, expires_at: Timestamp) -> Self {
+        Self::about(words, "", to, token, expires_at)
+    }
+
+    fn about(words: &Words, account: &str, to: String, token: Secret, expires_at: Timestamp) -> Self {
         let Words { subject, begins, call, ends } = words;
         let until = expires_at.strftime("%Y-%m-%d %H:%M UTC");
-        // Nothing of what a stranger wrote stands in a mail, and no token needs escaping.
-        let code = &token.0;
+        // The name is all that a stranger wrote of a mail: one line of it, and no markup. No token needs escaping.
+        let account: String =
+            account.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+        let (code, html_begins) = (&token.0, begins.replace("{account}", &escaped(&account)));
+        let begins = begins.replace("{account}", &account);
         let text = format!(
             "Hello,\n\n{begins}\n\n{code}\n\nIt is good once, until {until}. Programs send it to {call}.\n\n{ends}\n"
         );
         let html = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{subject}</title>\
              <body style=\"font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:2rem auto;padding:0 1rem\">\
-             <p>Hello,</p><p>{begins}</p><p><code style=\"word-break:break-all\">{code}</code></p>\
+             <p>Hello,</p><p>{html_begins}</p><p><code style=\"word-break:break-all\">{code}</code></p>\
              <p>It is good once, until {until}. Programs send it to <code>{call}</code>.</p><p>{ends}</p></body></html>"
         );
         let (text, html) = (Secret(text), Secret(html));
         Self { to, subject: (*subject).to_owned(), text, html, token: Some(token) }
     }
+}
+
+/// As text of an HTML document.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut html, char| {
+        match char {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+        html
+    })
 }
 
 #[cfg(test)]
@@ -100,11 +134,12 @@ mod tests {
     #[test]
     fn mails_look_as_they_did() {
         let at = Timestamp::from_second(1_800_000_000).unwrap();
-        let makes: [(&str, fn(String, Secret, Timestamp) -> Mail); 4] = [
+        let makes: [(&str, fn(String, Secret, Timestamp) -> Mail); 5] = [
             ("verification", Mail::verification),
             ("password_reset", Mail::password_reset),
             ("old_address", Mail::old_address),
             ("new_address", Mail::new_address),
+            ("invitation", |to, token, at| Mail::invitation(to, "Ada & Sons", token, at)),
         ];
         for (name, make) in makes {
             let mail = make("ada@example.com".to_owned(), Secret("TOKEN".to_owned()), at);
@@ -115,5 +150,19 @@ mod tests {
             );
             insta::assert_snapshot!(format!("{name}.html"), mail.html.0);
         }
+    }
+
+    #[test]
+    fn the_name_of_an_account_is_text_and_one_line() {
+        let name = "<script>alert('1')</script>\r\nBcc: eve@example.com \"&amp;";
+        let mail = Mail::invitation(
+            "ada@example.com".to_owned(),
+            name,
+            Secret("TOKEN".to_owned()),
+            Timestamp::from_second(1_800_000_000).unwrap(),
+        );
+        assert!(!mail.html.0.contains("<script") && mail.html.0.contains("&lt;script&gt;alert(&#39;1&#39;)"));
+        assert!(mail.html.0.contains("&quot;&amp;amp;"));
+        assert!(mail.text.0.contains("</script>  Bcc: eve@example.com") && !mail.text.0.contains('\r'));
     }
 }

@@ -4,6 +4,7 @@
 mod api_keys;
 mod audit;
 mod me;
+mod members;
 mod messages;
 mod operator;
 mod sessions;
@@ -11,7 +12,8 @@ mod webhooks;
 
 pub use api_keys::{api_key, api_keys};
 pub use audit::{AuditFilter, AuditPage, audit_log};
-pub use me::{Me, Person, me};
+pub use me::{Me, Membership, Person, me, user_email};
+pub use members::{account, invitations, member, members};
 pub use messages::{MessageFilter, MessagePage, TimelineEntry, message, messages, timeline};
 pub use operator::{accounts, hosts, is_operator, users};
 pub(crate) use sessions::all_sessions;

@@ -4,6 +4,8 @@
 
 mod hs256;
 
+use std::fmt;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -79,6 +81,7 @@ pub(crate) enum MailPurpose {
     VerifyEmail,
     ResetPassword,
     ChangeEmail,
+    Invitation,
 }
 
 impl MailPurpose {
@@ -87,18 +90,19 @@ impl MailPurpose {
             Self::VerifyEmail => "verify_email_token",
             Self::ResetPassword => "reset_password_token",
             Self::ChangeEmail => "change_email_token",
+            Self::Invitation => "invitation_token",
         }
     }
 }
 
-/// The token that proves the nonce: whose it is, and a keyed hash. Neither the journal nor a backup of it contains it.
+/// The token that proves the nonce: whose it is, a user or an account, and a keyed hash. Neither the journal nor a backup of it contains it.
 pub(crate) fn mail_token(
     secrets: &dyn SecretBox,
     purpose: MailPurpose,
-    user: UserId,
+    holder: impl fmt::Display,
     nonce: &Secret,
 ) -> Secret {
-    let id = user.to_string();
+    let id = holder.to_string();
     let hash = secrets.keyed_hash(purpose.as_str(), format!("{id}\u{1f}{}", nonce.0).as_bytes());
     let bare = id.split_once('_').map_or("", |(_, bare)| bare);
     Secret(format!("{bare}{}", URL_SAFE_NO_PAD.encode(hash)))
@@ -106,9 +110,17 @@ pub(crate) fn mail_token(
 
 /// Whose token it says it is.
 pub(crate) fn user_of_mail_token(token: &Secret) -> Option<UserId> {
-    // 26 characters of the id, 43 of the hash.
-    let bare = token.0.get(..26).filter(|_| token.0.len() == 69)?;
-    UserId::parse(&format!("{}_{bare}", UserId::PREFIX)).ok()
+    UserId::parse(&format!("{}_{}", UserId::PREFIX, holder(token)?)).ok()
+}
+
+/// To which account the token says that it invites.
+pub(crate) fn account_of_mail_token(token: &Secret) -> Option<AccountId> {
+    AccountId::parse(&format!("{}_{}", AccountId::PREFIX, holder(token)?)).ok()
+}
+
+/// 26 characters of the id, 43 of the hash.
+fn holder(token: &Secret) -> Option<&str> {
+    token.0.get(..26).filter(|_| token.0.len() == 69)
 }
 
 /// True when both are the same, in constant time.
@@ -249,7 +261,12 @@ mod tests {
         let token = mail_token(&ours, MailPurpose::VerifyEmail, user, &nonce);
         assert_eq!(user_of_mail_token(&token), Some(user));
         assert!(same(&token, &mail_token(&ours, MailPurpose::VerifyEmail, user, &nonce)));
+        let account = AccountId::new(1, [1; 10]);
+        let invitation = mail_token(&ours, MailPurpose::Invitation, account, &nonce);
+        assert_eq!(account_of_mail_token(&invitation), Some(account));
         for other in [
+            invitation,
+            mail_token(&ours, MailPurpose::Invitation, user, &nonce),
             mail_token(&ours, MailPurpose::ResetPassword, user, &nonce),
             mail_token(&theirs, MailPurpose::VerifyEmail, user, &nonce),
             mail_token(&ours, MailPurpose::VerifyEmail, UserId::new(2, [1; 10]), &nonce),
@@ -259,6 +276,7 @@ mod tests {
         }
         for text in ["", "x", &"é".repeat(40), &"x".repeat(69)] {
             assert_eq!(user_of_mail_token(&Secret(text.to_owned())), None, "{text}");
+            assert_eq!(account_of_mail_token(&Secret(text.to_owned())), None, "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_secretsmanager::Client as Secrets;
 use waxwing_app::{
-    commands::Commands,
+    commands::{AccountLimits, Commands},
     execute::CommandPorts,
     feed::Consumer,
     id_source::IdSource,
@@ -35,9 +35,17 @@ pub enum DeploymentError {
     /// The environment says something that cannot be.
     #[error("WAXWING_NETWORK is {0:?}; it is sandbox or whatsapp")]
     Network(String),
+    /// The environment says something that is no number.
+    #[error("{0} is not a number")]
+    NoNumber(&'static str),
     /// AWS cannot be reached or used.
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+/// A number of the environment; as much as there can be where it says none.
+fn number(variable: &impl Fn(&str) -> Option<String>, name: &'static str) -> Result<usize, DeploymentError> {
+    variable(name).map_or(Ok(usize::MAX), |text| text.parse().map_err(|_| DeploymentError::NoNumber(name)))
 }
 
 /// See the module.
@@ -96,6 +104,10 @@ impl Deployment {
             ids: Arc::new(IdSource::new(clock, entropy.clone())),
             entropy,
             network,
+            limits: AccountLimits::new(
+                number(&variable, "WAXWING_SESSIONS_MAX")?,
+                number(&variable, "WAXWING_WEBHOOKS_MAX")?,
+            ),
         };
         let mail = Arc::new(KeptMail { ports: commands.ports.clone(), records: records.clone() });
         let (made, key) = (maker.clone(), internal_key.clone());
@@ -138,8 +150,7 @@ impl Deployment {
     /// What is deleted for good.
     pub fn erasing(&self) -> Erasing {
         let Self { engine, commands, .. } = self;
-        let (clock, keys) = (commands.ports.clock.clone(), engine.keys());
-        Erasing { records: self.records(), clock, keys, erasure: engine.erasure() }
+        Erasing { commands: commands.clone(), keys: engine.keys(), erasure: engine.erasure() }
     }
 
     /// What follows from commits for those who send.

@@ -138,6 +138,8 @@ ids! {
     UserId = "usr",
     /// An API key.
     ApiKeyId = "key",
+    /// An invitation to become a member of an account.
+    InvitationId = "inv",
     /// A WhatsApp session: our connection of one linked device.
     SessionId = "ses",
     /// A call that came in.

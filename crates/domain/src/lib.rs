@@ -24,8 +24,8 @@ pub mod webhook_endpoint;
 pub use content::Content;
 pub use cqrs_es::{Aggregate, DomainEvent};
 pub use ids::{
-    AccountId, ApiKeyId, CallId, EventId, MessageId, RequestId, SessionId, UserId, WebhookDeliveryId,
-    WebhookEndpointId,
+    AccountId, ApiKeyId, CallId, EventId, InvitationId, MessageId, RequestId, SessionId, UserId,
+    WebhookDeliveryId, WebhookEndpointId,
 };
 pub use jid::{Jid, Lid, Recipient};
 pub use jiff::Timestamp;

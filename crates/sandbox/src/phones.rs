@@ -177,11 +177,11 @@ pub(crate) fn create(
     number: &str,
     name: Option<&str>,
 ) -> Result<(Phone, bool), Failure> {
-    if let Some(phone) = by_number(turn, network, number)? {
-        return Ok((phone, false));
-    }
     if name.is_some_and(|name| !is_name(name)) {
         return Err(Refusal::field("/name", NAME_RULE).into());
+    }
+    if let Some(phone) = by_number(turn, network, number)? {
+        return Ok((phone, false));
     }
     if turn.db.number("SELECT count(*) FROM phone WHERE network = ?", [network])? >= limits::PHONES {
         return Err(Refusal::new(

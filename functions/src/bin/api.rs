@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use lambda_http::{Request, RequestExt, Service, request::RequestContext, service_fn};
-use waxwing_api::PeerAddress;
+use waxwing_api::{ByTls, PeerAddress};
 use waxwing_functions::{Error, connect};
 
 #[tokio::main(flavor = "current_thread")]
@@ -11,6 +11,8 @@ async fn main() -> Result<(), Error> {
     let deployment = connect().await?;
     let router = waxwing_api::router(waxwing_functions::api(&deployment)?);
     lambda_http::run(service_fn(move |mut request: Request| {
+        // The gateway takes nothing else.
+        request.extensions_mut().insert(ByTls);
         if let Some(address) = source_address(&request) {
             request.extensions_mut().insert(PeerAddress(address));
         }

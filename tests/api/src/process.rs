@@ -62,11 +62,21 @@ impl Waxwing {
 
     /// [`Self::start`] with more flags.
     pub async fn start_with(folder: &Path, flags: &[&str]) -> Result<Self> {
+        Self::start_as(folder, flags, None).await
+    }
+
+    /// [`Self::start`] with another filter of what is logged.
+    pub async fn start_logging(folder: &Path, filter: &str) -> Result<Self> {
+        Self::start_as(folder, &[], Some(filter)).await
+    }
+
+    async fn start_as(folder: &Path, flags: &[&str], filter: Option<&str>) -> Result<Self> {
         let log = File::options().create(true).append(true).open(folder.join("waxwing.log"))?;
         let mut child = Command::new(binary()?)
             .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder)
             .args(flags)
+            .envs(filter.map(|filter| ("WAXWING_LOG", filter)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

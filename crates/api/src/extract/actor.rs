@@ -1,7 +1,7 @@
 use std::{marker::PhantomData, net::IpAddr};
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, MatchedPath},
     http::{HeaderMap, header, request::Parts},
 };
 use waxwing_app::{commands::Caller, execute::Cause};
@@ -16,6 +16,15 @@ pub(crate) trait Scope: Send + Sync {
     /// True when the caller has it.
     fn is_granted(caller: &Caller) -> bool {
         caller.may(Self::NAME)
+    }
+
+    /// # Errors
+    /// 403 when the caller has not got it.
+    fn check(caller: &Caller) -> Result<(), Problem> {
+        match Self::is_granted(caller) {
+            true => Ok(()),
+            false => Err(Problem::new("forbidden", format!("The scope {} is needed.", Self::NAME))),
+        }
     }
 }
 
@@ -45,11 +54,15 @@ macro_rules! scopes {
 }
 
 scopes! {
+    AccountRead = "account:read",
+    AccountWrite = "account:write",
     AdminRead = "admin:read",
     AdminWrite = "admin:write",
     ApiKeysRead = "api_keys:read",
     ApiKeysWrite = "api_keys:write",
     AuditRead = "audit:read",
+    MembersRead = "members:read",
+    MembersWrite = "members:write",
     MessagesRead = "messages:read",
     MessagesSend = "messages:send",
     MetricsRead = "metrics:read",
@@ -81,6 +94,11 @@ impl<S> Actor<S> {
         Cause { actor, request_id, trace_id: self.trace_id.clone(), address: self.address }
     }
 
+    /// From where.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     /// Who it is.
     pub(crate) fn caller(&self) -> &Caller {
         &self.caller
@@ -89,6 +107,12 @@ impl<S> Actor<S> {
     /// True when the credential may touch the session.
     pub(crate) fn may_touch(&self, session: SessionId) -> bool {
         self.caller.may_touch(session)
+    }
+
+    /// True when the credential may touch each of these sessions, or all there are when `None`.
+    pub(crate) fn may_touch_each(&self, sessions: Option<&[SessionId]>) -> bool {
+        let all = || self.caller.may_touch_all();
+        sessions.map_or_else(all, |ids| ids.iter().all(|id| self.may_touch(*id)))
     }
 
     /// A session that the credential may not touch looks like one that is not there.
@@ -111,11 +135,10 @@ impl<S: Scope> FromRequestParts<Api> for Actor<S> {
         if !caller.may_come_from(address) {
             return Err(Problem::new("forbidden", "The credential may not be used from this address."));
         }
-        rate_limit::count(api, &caller)?;
-        match S::is_granted(&caller) {
-            true => Ok(Self { caller, address, trace_id: trace_id(&parts.headers), scope: PhantomData }),
-            false => Err(Problem::new("forbidden", format!("The scope {} is needed.", S::NAME))),
-        }
+        let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        rate_limit::count(api, &caller, &parts.method, path).await?;
+        S::check(&caller)?;
+        Ok(Self { caller, address, trace_id: trace_id(&parts.headers), scope: PhantomData })
     }
 }
 

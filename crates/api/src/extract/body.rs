@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{Api, Problem};
 
 /// Largest JSON body: 4 MiB.
-const BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+pub(crate) const BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 /// How much of a body that is too large is read and thrown away, so that the client gets to see the answer.
 const DRAIN_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// How long a client may take to send a body.
@@ -43,7 +43,7 @@ impl<T: DeserializeOwned> OptionalFromRequest<Api> for Body<T> {
     async fn from_request(request: Request, _api: &Api) -> Result<Option<Self>, Problem> {
         let is_json = is_json(request.headers());
         match received(request).await? {
-            raw if raw.is_empty() => Ok(None),
+            raw if raw.is_empty() || raw.trim_ascii() == b"null" => Ok(None),
             raw => Self::parse(raw, is_json).map(Some),
         }
     }

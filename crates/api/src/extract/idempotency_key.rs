@@ -12,7 +12,7 @@ use waxwing_app::commands::Idempotency;
 use crate::{Api, Problem};
 
 /// Longest key, in characters.
-const LEN_MAX: usize = 255;
+pub(crate) const LEN_MAX: usize = 255;
 
 /// The header `Idempotency-Key`, where there is one.
 pub(crate) struct IdempotencyKey(pub(crate) Option<String>);

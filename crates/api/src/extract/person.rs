@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use axum::{extract::FromRequestParts, http::request::Parts};
 use waxwing_app::{commands::Principal, execute::Cause};
 use waxwing_domain::UserId;
@@ -11,6 +13,8 @@ pub(crate) struct Person {
     pub(crate) id: UserId,
     /// Who caused what follows.
     pub(crate) cause: Cause,
+    /// From where.
+    pub(crate) address: Option<IpAddr>,
     /// In which account.
     pub(crate) actor: Actor<AnyScope>,
 }
@@ -21,7 +25,9 @@ impl FromRequestParts<Api> for Person {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let actor = Actor::<AnyScope>::from_request_parts(parts, api).await?;
         match actor.caller().principal {
-            Principal::User { id, .. } => Ok(Self { id, cause: actor.cause(), actor }),
+            Principal::User { id, .. } => {
+                Ok(Self { id, cause: actor.cause(), address: actor.address(), actor })
+            },
             Principal::ApiKey { .. } => Err(Problem::new("no_user", "An API key is not a user.")),
         }
     }

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use crate::{Api, Problem, cursor};
 
 /// Longest page.
-const LIMIT_MAX: usize = 200;
+pub(crate) const LIMIT_MAX: usize = 200;
 const LIMIT_DEFAULT: usize = 50;
 
 /// Query parameters of the right shape; unknown ones are refused.

@@ -4,7 +4,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use waxwing_app::execute::Cause;
 
 use super::anonymous_cause;
-use crate::{Api, Problem, client_address};
+use crate::{Api, Problem, client_address, guesses::Try};
 
 /// Who sends a request that needs no credential.
 pub(crate) struct Stranger {
@@ -12,6 +12,13 @@ pub(crate) struct Stranger {
     pub(crate) cause: Cause,
     /// From where.
     pub(crate) address: Option<IpAddr>,
+}
+
+impl Stranger {
+    /// Somebody who tries a secret: that of the user with this e-mail address, or a token.
+    pub(crate) fn guess<'a>(&self, email: Option<&'a str>) -> Try<'a> {
+        Try { email, address: self.address }
+    }
 }
 
 impl FromRequestParts<Api> for Stranger {

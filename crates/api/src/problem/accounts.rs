@@ -2,7 +2,8 @@
 
 use axum::http::StatusCode;
 use waxwing_app::commands::{
-    ApiKeyCommandError, AuthenticateError, CreateAccountError, MailTokenError, ProfileError, SignInError,
+    ApiKeyCommandError, AuthenticateError, CreateAccountError, EndAccountError, MailTokenError, ProfileError,
+    SignInError,
 };
 use waxwing_domain::{account::AccountError, api_key::ApiKeyError, user::UserError};
 
@@ -29,6 +30,18 @@ pub(super) const KINDS: &[Kind] = &[
         StatusCode::UNAUTHORIZED,
         "The code of the second factor is wrong",
         "A code is good for about a minute, and once. Does the device show the right time?",
+    ),
+    (
+        "account_suspended",
+        StatusCode::FORBIDDEN,
+        "The account is suspended",
+        "The operator lets nobody of the account in for now. Its sessions are stopped; nothing is lost.",
+    ),
+    (
+        "operators_account",
+        StatusCode::CONFLICT,
+        "This is the operator's account",
+        "It can neither be suspended nor deleted: nobody could look after the installation.",
     ),
     (
         "no_user",
@@ -74,6 +87,7 @@ impl From<AuthenticateError> for Problem {
             AuthenticateError::Invalid => {
                 Self::new("unauthorized", "The credential is missing or not valid.")
             },
+            AuthenticateError::Suspended => Self::new("account_suspended", error.to_string()),
             AuthenticateError::Port(error) => error.into(),
         }
     }
@@ -87,6 +101,7 @@ impl From<SignInError> for Problem {
             SignInError::EmailNotVerified => Self::new("email_not_verified", detail),
             SignInError::TotpRequired => Self::new("totp_required", detail).at("/totp"),
             SignInError::InvalidTotp => Self::new("invalid_totp", detail).at("/totp"),
+            SignInError::NotAMember => Self::new("not_a_member", detail).at("/account_id"),
             SignInError::Port(error) => error.into(),
         }
     }
@@ -120,6 +135,18 @@ impl From<ProfileError> for Problem {
             ProfileError::User(UserError::TooSoon) => Self::rate_limited(detail, MAIL_PAUSE_S),
             ProfileError::User(_) => Self::new("conflict", detail),
             ProfileError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<EndAccountError> for Problem {
+    fn from(error: EndAccountError) -> Self {
+        let detail = error.to_string();
+        match error {
+            EndAccountError::Operators => Self::new("operators_account", detail),
+            EndAccountError::Account(error) => error.into(),
+            EndAccountError::Profile(error) => error.into(),
+            EndAccountError::Port(error) => error.into(),
         }
     }
 }

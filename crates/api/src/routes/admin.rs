@@ -2,11 +2,12 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use waxwing_app::{ports::Queue, queries};
+use waxwing_domain::AccountId;
 
 use super::answer;
 use crate::{
     Api, Problem, cursor,
-    extract::{AdminRead, AdminWrite, DeadLetterPath, Operator, PageQuery, QueuePath, ValidQuery},
+    extract::{AdminRead, AdminWrite, DeadLetterPath, IdPath, Operator, PageQuery, QueuePath, ValidQuery},
     shapes::{
         AdminAccountOut, AdminUserOut, DeadLetterOut, DeadLettersOut, HostOut, HostsOut, MailOut, MailsOut,
         Page, QueueOut, QueuesOut, SearchQuery,
@@ -44,6 +45,36 @@ pub(super) async fn list_accounts(
     let (views, last) = queries::accounts(&*api.records, q, limit, after).await?;
     let data: Vec<AdminAccountOut> = views.into_iter().map(AdminAccountOut::from).collect();
     Ok(answer(StatusCode::OK, Page { data, next_cursor: last.map(|last| cursor::encode(&last)) }))
+}
+
+/// Suspend an account
+///
+/// Nobody of it is let in, and its sessions stop. Nothing is lost.
+#[utoipa::path(post, path = "/admin/accounts/{id}/suspend", operation_id = "suspendAccount", tag = "admin",
+    params(("id" = String, Path, description = "The account's id.")),
+    responses((status = 204, description = "Suspended"), (status = 409, description = "It is the operator's own")))]
+pub(super) async fn suspend_account(
+    State(api): State<Api>,
+    Operator(actor): Operator<AdminWrite>,
+    IdPath(id): IdPath<AccountId>,
+) -> Result<StatusCode, Problem> {
+    api.commands.suspend_account(id, true, &actor.cause()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Restore an account
+///
+/// Its people are let in again, and start its sessions.
+#[utoipa::path(post, path = "/admin/accounts/{id}/restore", operation_id = "restoreAccount", tag = "admin",
+    params(("id" = String, Path, description = "The account's id.")),
+    responses((status = 204, description = "Restored"), (status = 409, description = "It is the operator's own")))]
+pub(super) async fn restore_account(
+    State(api): State<Api>,
+    Operator(actor): Operator<AdminWrite>,
+    IdPath(id): IdPath<AccountId>,
+) -> Result<StatusCode, Problem> {
+    api.commands.suspend_account(id, false, &actor.cause()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// List users

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use waxwing_app::{
     commands::{CreatedApiKey, KEY_OVERLAP_S_MAX, NewApiKey, Once, Repeatable},
     queries,
+    views::ApiKeyView,
 };
 use waxwing_domain::{ApiKeyId, api_key::is_scope};
 
@@ -78,13 +79,22 @@ pub(super) async fn list_api_keys(
 ) -> Result<Response, Problem> {
     let (limit, after) = page.read()?;
     let views = queries::api_keys(&*api.records, actor.account()).await?;
-    let behind = |id: &String| after.as_ref().is_none_or(|after| id > after);
-    let mut views: Vec<_> = views.into_iter().filter(|view| behind(&view.id.to_string())).collect();
+    let behind = |id: String| after.as_ref().is_none_or(|after| id > *after);
+    let is_listed =
+        |view: &ApiKeyView| actor.may_touch_each(view.session_ids.as_deref()) && behind(view.id.to_string());
+    let mut views: Vec<_> = views.into_iter().filter(is_listed).collect();
     let more = views.len() > limit;
     views.truncate(limit);
     let next_cursor = views.last().filter(|_| more).map(|view| cursor::encode(&view.id.to_string()));
     let data: Vec<ApiKeyOut> = views.iter().map(|view| ApiKeyOut::new(view, None)).collect();
     Ok(answer(StatusCode::OK, Page { data, next_cursor }))
+}
+
+/// One that may touch a session that the caller may not looks like one that is not there.
+async fn found<S>(api: &Api, actor: &Actor<S>, id: ApiKeyId) -> Result<ApiKeyView, Problem> {
+    let view = queries::api_key(&api.commands.ports, actor.account(), id).await?;
+    let view = view.filter(|view| actor.may_touch_each(view.session_ids.as_deref()));
+    view.ok_or_else(|| Problem::not_found("API key"))
 }
 
 /// Get an API key
@@ -96,8 +106,7 @@ pub(super) async fn get_api_key(
     actor: Actor<ApiKeysRead>,
     IdPath(id): IdPath<ApiKeyId>,
 ) -> Result<Response, Problem> {
-    let view = queries::api_key(&api.commands.ports, actor.account(), id).await?;
-    let view = view.ok_or_else(|| Problem::not_found("API key"))?;
+    let view = found(&api, &actor, id).await?;
     Ok(answer(StatusCode::OK, ApiKeyOut::new(&view, None)))
 }
 
@@ -112,6 +121,7 @@ pub(super) async fn delete_api_key(
     actor: Actor<ApiKeysWrite>,
     IdPath(id): IdPath<ApiKeyId>,
 ) -> Result<StatusCode, Problem> {
+    found(&api, &actor, id).await?;
     api.commands.revoke_api_key(actor.account(), id, &actor.cause()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -134,13 +144,9 @@ pub(super) async fn rotate_api_key(
         return Err(Problem::field("/overlap_s", format!("expected 0 to {KEY_OVERLAP_S_MAX}")));
     }
     let account = actor.account();
-    let before = queries::api_key(&api.commands.ports, account, id).await?;
-    let before = before.ok_or_else(|| Problem::not_found("API key"))?;
+    let before = found(&api, &actor, id).await?;
     // Whoever rotates a key has it afterwards.
-    let caller = actor.caller();
-    let sessions = before.session_ids.as_ref();
-    let touches = sessions.map_or(caller.may_touch_all(), |ids| ids.iter().all(|id| caller.may_touch(*id)));
-    if !touches || !before.scopes.iter().all(|scope| caller.may(scope)) {
+    if !before.scopes.iter().all(|scope| actor.caller().may(scope)) {
         return Err(Problem::new("forbidden", "The key may do more than the caller."));
     }
     let overlap = SignedDuration::from_secs(overlap_s.into());

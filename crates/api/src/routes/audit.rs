@@ -14,7 +14,7 @@ use crate::{
 ///
 /// By whom, from where and when, newest first: sessions, webhooks, API keys, members and the account itself, for 400 days. With a
 /// filter a page may be short, or empty, while there is a cursor.
-#[utoipa::path(get, path = "/audit-log", operation_id = "listAuditLog", tag = "account", params(AuditQuery),
+#[utoipa::path(get, path = "/audit-log", operation_id = "listAuditLog", tag = "audit", params(AuditQuery),
     responses((status = 200, description = "A page", body = Page<AuditEntryOut>)))]
 pub(super) async fn list_audit_log(
     State(api): State<Api>,

@@ -5,18 +5,24 @@ use waxwing_app::{
     commands::{Caller, CreatedAccount, Principal, Registration},
     queries,
 };
+use waxwing_domain::account::Role;
 
 use super::answer;
 use crate::{
     Api, Problem,
     extract::{Actor, AnyScope, Body, Person, Stranger},
-    rate_limit,
+    rate_limit::{self, MAILS, REGISTRATIONS},
     shapes::{
         AcceptedOut, ConfirmEmailChangeIn, EmailChangeOut, EmailVerifiedOut, ForgotPasswordIn, LoginIn,
         LogoutIn, MeOut, PasswordResetOut, RefreshIn, RegisterIn, RegisteredOut, ResetPasswordIn, TokensOut,
         VerifyEmailIn,
     },
 };
+
+/// Most characters of an e-mail address (RFC 5321, 4.5.3.1.3).
+const EMAIL_CHARS_MAX: usize = 254;
+/// No token is longer.
+const TOKEN_CHARS_MAX: usize = 128;
 
 /// Register
 ///
@@ -33,10 +39,11 @@ pub(super) async fn register(
         return Err(Problem::new("registration_closed", "Ask the operator for an account."));
     }
     let RegisterIn { email, password, name } = body?.value;
-    rate_limit::count_registration(&api, address)?;
+    rate_limit::count_stranger(&api, &REGISTRATIONS, address).await?;
     let registration = Registration { email, password, name };
     let CreatedAccount { account, owner: id } = api.commands.register(registration, &cause).await?;
-    let caller = Caller { account, principal: Principal::User { id, sign_in: String::new() } };
+    let principal = Principal::User { id, sign_in: String::new(), role: Role::Owner };
+    let caller = Caller { account, principal };
     let MeOut { user, account, role, .. } = queries::me(&api.commands.ports, &caller).await?.into();
     match (user, role) {
         (Some(user), Some(role)) => Ok(answer(StatusCode::CREATED, RegisteredOut { user, account, role })),
@@ -52,14 +59,16 @@ pub(super) async fn verify_email(
     stranger: Stranger,
     body: Body<VerifyEmailIn>,
 ) -> Result<Response, Problem> {
-    api.commands.verify_email(&body.value.token, &stranger.cause).await?;
+    let verify = api.commands.verify_email(&body.value.token, &stranger.cause);
+    stranger.guess(None).run(&api, verify).await?;
     Ok(answer(StatusCode::OK, EmailVerifiedOut { email_verified: true }))
 }
 
 /// Sign in
 ///
-/// The answer to a wrong password and to an unknown address is the same. A user with a second factor who sends no code gets
-/// `totp_required`.
+/// The answer to a wrong password and to an unknown address is the same. Wrong passwords and codes are slowed: 20 of one user
+/// from one address, then one a minute; 100 of one user from addresses that are new to the user, then one a minute. A user
+/// with a second factor who sends no code gets `totp_required`. Who belongs to several accounts chooses one with `account_id`.
 #[utoipa::path(post, path = "/auth/login", operation_id = "login", tag = "auth", request_body = LoginIn,
     security(()), responses((status = 200, description = "Signed in", body = TokensOut)))]
 pub(super) async fn login(
@@ -67,8 +76,11 @@ pub(super) async fn login(
     stranger: Stranger,
     body: Body<LoginIn>,
 ) -> Result<Response, Problem> {
-    let LoginIn { email, password, totp } = body.value;
-    let signed_in = api.commands.sign_in(&email, &password, totp.as_ref(), &stranger.cause).await?;
+    let LoginIn { email, password, totp, account_id } = body.value;
+    let guess = stranger.guess(Some(&email));
+    let sign_in = api.commands.sign_in(&email, &password, totp.as_ref(), account_id, &stranger.cause);
+    let signed_in = guess.run(&api, sign_in).await?;
+    guess.remember(&api).await?;
     Ok(answer(StatusCode::OK, TokensOut::from(signed_in)))
 }
 
@@ -77,8 +89,12 @@ pub(super) async fn login(
 /// The refresh token is used up by that. One that is used twice ends the sign-in: somebody else may have it.
 #[utoipa::path(post, path = "/auth/refresh", operation_id = "refreshTokens", tag = "auth", request_body = RefreshIn,
     security(()), responses((status = 200, description = "New tokens", body = TokensOut)))]
-pub(super) async fn refresh(State(api): State<Api>, body: Body<RefreshIn>) -> Result<Response, Problem> {
-    let signed_in = api.commands.refresh(&body.value.refresh_token).await?;
+pub(super) async fn refresh(
+    State(api): State<Api>,
+    stranger: Stranger,
+    body: Body<RefreshIn>,
+) -> Result<Response, Problem> {
+    let signed_in = stranger.guess(None).run(&api, api.commands.refresh(&body.value.refresh_token)).await?;
     Ok(answer(StatusCode::OK, TokensOut::from(signed_in)))
 }
 
@@ -87,7 +103,7 @@ pub(super) async fn refresh(State(api): State<Api>, body: Body<RefreshIn>) -> Re
 /// Ends the sign-in of the access token, and that of a refresh token in the body: all their tokens are dead at once.
 /// One of the two is needed.
 #[utoipa::path(post, path = "/auth/logout", operation_id = "logout", tag = "auth", request_body = Option<LogoutIn>,
-    responses((status = 204, description = "Signed out")))]
+    security((), ("bearer" = [])), responses((status = 204, description = "Signed out")))]
 pub(super) async fn logout(
     State(api): State<Api>,
     actor: Result<Actor<AnyScope>, Problem>,
@@ -95,6 +111,9 @@ pub(super) async fn logout(
 ) -> Result<StatusCode, Problem> {
     let token = body.and_then(|body| body.value.refresh_token);
     if let Some(token) = &token {
+        if token.0.chars().count() > TOKEN_CHARS_MAX {
+            return Err(Problem::field("/refresh_token", "expected up to 128 characters"));
+        }
         api.commands.sign_out(token).await?;
     }
     match actor.as_ref().map(|actor| &actor.caller().principal) {
@@ -112,6 +131,7 @@ pub(super) async fn logout(
 ///
 /// All sign-ins of the user end, also this one.
 #[utoipa::path(post, path = "/auth/logout-all", operation_id = "logoutEverywhere", tag = "auth",
+    security(("bearer" = [])),
     responses((status = 204, description = "Signed out")))]
 pub(super) async fn logout_everywhere(State(api): State<Api>, person: Person) -> Result<StatusCode, Problem> {
     api.commands.sign_out_everywhere(person.id, &person.cause).await?;
@@ -129,7 +149,8 @@ pub(super) async fn confirm_email_change(
     stranger: Stranger,
     body: Body<ConfirmEmailChangeIn>,
 ) -> Result<Response, Problem> {
-    let email_changed = api.commands.confirm_email_change(&body.value.token, &stranger.cause).await?;
+    let confirm = api.commands.confirm_email_change(&body.value.token, &stranger.cause);
+    let email_changed = stranger.guess(None).run(&api, confirm).await?;
     Ok(answer(StatusCode::OK, EmailChangeOut { email_changed }))
 }
 
@@ -144,6 +165,10 @@ pub(super) async fn forgot_password(
     stranger: Stranger,
     body: Body<ForgotPasswordIn>,
 ) -> Result<Response, Problem> {
+    if body.value.email.chars().count() > EMAIL_CHARS_MAX {
+        return Err(Problem::field("/email", "expected up to 254 characters"));
+    }
+    rate_limit::count_stranger(&api, &MAILS, stranger.address).await?;
     api.commands.forgot_password(&body.value.email, &stranger.cause).await?;
     let detail = "A mail follows if a user has this address.";
     Ok(answer(StatusCode::ACCEPTED, AcceptedOut { detail }))
@@ -161,6 +186,9 @@ pub(super) async fn reset_password(
     body: Body<ResetPasswordIn>,
 ) -> Result<Response, Problem> {
     let ResetPasswordIn { token, password } = body.value;
-    api.commands.reset_password(&token, &password, &stranger.cause).await?;
+    let reset = api.commands.reset_password(&token, &password, &stranger.cause);
+    let email = stranger.guess(None).run(&api, reset).await?;
+    // Whoever has the mailbox is the owner: an attack from elsewhere does not keep them out.
+    stranger.guess(Some(&email)).remember(&api).await?;
     Ok(answer(StatusCode::OK, PasswordResetOut { password_changed: true }))
 }

@@ -7,11 +7,23 @@ use super::answer;
 use crate::{
     Api, Problem,
     extract::{Actor, AnyScope, Body, Person},
+    guesses::{Guessed, Try},
+    rate_limit::{self, MAILS},
     shapes::{
         AcceptedOut, ChangeEmailIn, ChangeMeIn, ChangePasswordIn, DeleteMeIn, DisableTotpIn, EnableTotpIn,
         MeOut, OfferTotpIn, RecoveryCodesOut, TokensOut, TotpOfferOut,
     },
 };
+
+/// Looks at a password or a code of the person once more, as slowly as at a sign-in.
+pub(super) async fn checked<T, E: Guessed>(
+    api: &Api,
+    person: &Person,
+    check: impl Future<Output = Result<T, E>>,
+) -> Result<T, Problem> {
+    let email = queries::user_email(&api.commands.ports, person.id).await?;
+    Try { email: email.as_deref(), address: person.address }.run(api, check).await
+}
 
 async fn me(api: &Api, actor: &Actor<AnyScope>) -> Result<Response, Problem> {
     let me = queries::me(&api.commands.ports, actor.caller()).await?;
@@ -29,6 +41,7 @@ pub(super) async fn get_me(State(api): State<Api>, actor: Actor<AnyScope>) -> Re
 
 /// Change my profile
 #[utoipa::path(patch, path = "/me", operation_id = "updateMe", tag = "me", request_body = ChangeMeIn,
+    security(("bearer" = [])),
     responses((status = 200, description = "Changed", body = MeOut)))]
 pub(super) async fn change_me(
     State(api): State<Api>,
@@ -43,6 +56,7 @@ pub(super) async fn change_me(
 ///
 /// All sign-ins end; the answer has the tokens of a new one.
 #[utoipa::path(post, path = "/me/password", operation_id = "changePassword", tag = "me", request_body = ChangePasswordIn,
+    security(("bearer" = [])),
     responses((status = 200, description = "Changed, and signed in", body = TokensOut)))]
 pub(super) async fn change_password(
     State(api): State<Api>,
@@ -51,7 +65,8 @@ pub(super) async fn change_password(
 ) -> Result<Response, Problem> {
     let ChangePasswordIn { password, new_password } = body.value;
     let who = (person.id, person.actor.account());
-    let signed_in = api.commands.replace_password(who, (&password, &new_password), &person.cause).await?;
+    let replace = api.commands.replace_password(who, (&password, &new_password), &person.cause);
+    let signed_in = checked(&api, &person, replace).await?;
     Ok(answer(StatusCode::OK, TokensOut::from(signed_in)))
 }
 
@@ -60,6 +75,7 @@ pub(super) async fn change_password(
 /// Tokens go to the address of now and to the new one; `POST /auth/confirm-email-change` takes each. Until both were used,
 /// within 24 hours, nothing changes.
 #[utoipa::path(post, path = "/me/email", operation_id = "changeEmail", tag = "me", request_body = ChangeEmailIn,
+    security(("bearer" = [])),
     responses((status = 202, description = "Two mails follow", body = AcceptedOut)))]
 pub(super) async fn change_email(
     State(api): State<Api>,
@@ -67,16 +83,19 @@ pub(super) async fn change_email(
     body: Body<ChangeEmailIn>,
 ) -> Result<Response, Problem> {
     let ChangeEmailIn { email, password } = body.value;
-    api.commands.request_email_change(person.id, &password, email, &person.cause).await?;
+    rate_limit::count_stranger(&api, &MAILS, person.address).await?;
+    let request = api.commands.request_email_change(person.id, &password, email, &person.cause);
+    checked(&api, &person, request).await?;
     let detail = "Mails follow to both addresses; both have to be confirmed.";
     Ok(answer(StatusCode::ACCEPTED, AcceptedOut { detail }))
 }
 
 /// Delete myself
 ///
-/// The address is free again, all sign-ins end, and what is known of the user is made unreadable. Who owns an account alone
-/// deletes it first, or makes somebody else its owner.
+/// The address is free again, all sign-ins end, and what is known of the user is made unreadable. Accounts that nobody else is
+/// in go, too; of one with other members the last owner makes somebody else an owner first.
 #[utoipa::path(post, path = "/me/delete", operation_id = "deleteMe", tag = "me", request_body = DeleteMeIn,
+    security(("bearer" = [])),
     responses((status = 204, description = "Gone"), (status = 409, description = "An account would be without an owner")))]
 pub(super) async fn delete_me(
     State(api): State<Api>,
@@ -84,7 +103,8 @@ pub(super) async fn delete_me(
     body: Body<DeleteMeIn>,
 ) -> Result<StatusCode, Problem> {
     let DeleteMeIn { password, code } = body.value;
-    api.commands.delete_user(person.id, &password, code.as_ref(), &person.cause).await?;
+    let delete = api.commands.delete_user(person.id, (&password, code.as_ref()), &person.cause);
+    checked(&api, &person, delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -93,6 +113,7 @@ pub(super) async fn delete_me(
 /// What an authenticator app has to know. It is needed at sign-in once `POST /me/totp/confirm` has taken a code, within 15
 /// minutes.
 #[utoipa::path(post, path = "/me/totp", operation_id = "offerTotp", tag = "me", request_body = OfferTotpIn,
+    security(("bearer" = [])),
     responses((status = 201, description = "The secret, this once", body = TotpOfferOut),
         (status = 409, description = "There is a second factor already")))]
 pub(super) async fn offer_totp(
@@ -100,7 +121,8 @@ pub(super) async fn offer_totp(
     person: Person,
     body: Body<OfferTotpIn>,
 ) -> Result<Response, Problem> {
-    let offer = api.commands.offer_totp(person.id, &body.value.password, &person.cause).await?;
+    let offer = api.commands.offer_totp(person.id, &body.value.password, &person.cause);
+    let offer = checked(&api, &person, offer).await?;
     Ok(answer(StatusCode::CREATED, TotpOfferOut::from(offer)))
 }
 
@@ -108,6 +130,7 @@ pub(super) async fn offer_totp(
 ///
 /// With a code of the app. The answer has ten recovery codes, this once: each replaces the app one time.
 #[utoipa::path(post, path = "/me/totp/confirm", operation_id = "confirmTotp", tag = "me", request_body = EnableTotpIn,
+    security(("bearer" = [])),
     responses((status = 200, description = "Needed at sign-in from now on", body = RecoveryCodesOut),
         (status = 409, description = "Nothing waits to be confirmed")))]
 pub(super) async fn enable_totp(
@@ -115,12 +138,14 @@ pub(super) async fn enable_totp(
     person: Person,
     body: Body<EnableTotpIn>,
 ) -> Result<Response, Problem> {
-    let codes = api.commands.enable_totp(person.id, &body.value.code, &person.cause).await?;
+    let enable = api.commands.enable_totp(person.id, &body.value.code, &person.cause);
+    let codes = checked(&api, &person, enable).await?;
     Ok(answer(StatusCode::OK, RecoveryCodesOut::from(codes)))
 }
 
 /// Go without a second factor
 #[utoipa::path(post, path = "/me/totp/disable", operation_id = "disableTotp", tag = "me", request_body = DisableTotpIn,
+    security(("bearer" = [])),
     responses((status = 204, description = "Address and password are enough again"),
         (status = 409, description = "There is no second factor")))]
 pub(super) async fn disable_totp(
@@ -129,6 +154,7 @@ pub(super) async fn disable_totp(
     body: Body<DisableTotpIn>,
 ) -> Result<StatusCode, Problem> {
     let DisableTotpIn { password, code } = body.value;
-    api.commands.disable_totp(person.id, &password, &code, &person.cause).await?;
+    let disable = api.commands.disable_totp(person.id, &password, &code, &person.cause);
+    checked(&api, &person, disable).await?;
     Ok(StatusCode::NO_CONTENT)
 }

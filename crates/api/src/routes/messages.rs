@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Largest `metadata`, as JSON.
-const METADATA_BYTES_MAX: usize = 4 * 1_024;
+pub(crate) const METADATA_BYTES_MAX: usize = 4 * 1_024;
 
 /// Send a message
 ///
@@ -141,7 +141,7 @@ const KINDS: &[&str] = &[
     "unsupported",
 ];
 /// Longest `q`, in characters.
-const Q_CHARS_MAX: usize = 200;
+pub(crate) const Q_CHARS_MAX: usize = 200;
 
 /// `None` for a status that no message has.
 fn status(text: &str) -> Result<Option<MessageStatus>, Problem> {

@@ -5,6 +5,7 @@ use url::Url;
 use waxwing_app::{
     commands::{CreatedWebhook, NewWebhook, Once, Repeatable},
     queries,
+    views::WebhookView,
 };
 use waxwing_domain::WebhookEndpointId;
 
@@ -34,6 +35,9 @@ pub(super) async fn create_webhook(
     for session in session_ids.iter().flatten() {
         actor.session(*session).map_err(|problem| problem.at("/session_ids"))?;
     }
+    if session_ids.is_none() && !actor.caller().may_touch_all() {
+        return Err(Problem::new("forbidden", "Name the sessions: the caller may touch some only."));
+    }
     let kept = |created: &CreatedWebhook| kept(StatusCode::CREATED, &WebhookOut::new(&created.view, None));
     let repeatable = idempotency.map(|idempotency| Repeatable { idempotency, answer: &kept });
     let new = NewWebhook { url, events, session_ids, description };
@@ -55,13 +59,22 @@ pub(super) async fn list_webhooks(
 ) -> Result<Response, Problem> {
     let (limit, after) = page.read()?;
     let views = queries::webhooks(&*api.records, actor.account()).await?;
-    let behind = |id: &String| after.as_ref().is_none_or(|after| id > after);
-    let mut views: Vec<_> = views.into_iter().filter(|view| behind(&view.id.to_string())).collect();
+    let behind = |id: String| after.as_ref().is_none_or(|after| id > *after);
+    let is_listed =
+        |view: &WebhookView| actor.may_touch_each(view.session_ids.as_deref()) && behind(view.id.to_string());
+    let mut views: Vec<_> = views.into_iter().filter(is_listed).collect();
     let more = views.len() > limit;
     views.truncate(limit);
     let next_cursor = views.last().filter(|_| more).map(|view| cursor::encode(&view.id.to_string()));
     let data: Vec<WebhookOut> = views.iter().map(|view| WebhookOut::new(view, None)).collect();
     Ok(answer(StatusCode::OK, Page { data, next_cursor }))
+}
+
+/// One whose events come from a session that the credential may not touch looks like one that is not there.
+async fn found<S>(api: &Api, actor: &Actor<S>, id: WebhookEndpointId) -> Result<WebhookView, Problem> {
+    let view = queries::webhook(&api.commands.ports, actor.account(), id).await?;
+    let view = view.filter(|view| actor.may_touch_each(view.session_ids.as_deref()));
+    view.ok_or_else(|| Problem::not_found("webhook"))
 }
 
 /// Get a webhook endpoint
@@ -73,8 +86,7 @@ pub(super) async fn get_webhook(
     actor: Actor<WebhooksRead>,
     IdPath(id): IdPath<WebhookEndpointId>,
 ) -> Result<Response, Problem> {
-    let view = queries::webhook(&api.commands.ports, actor.account(), id).await?;
-    let view = view.ok_or_else(|| Problem::not_found("webhook"))?;
+    let view = found(&api, &actor, id).await?;
     Ok(answer(StatusCode::OK, WebhookOut::new(&view, None)))
 }
 
@@ -89,6 +101,7 @@ pub(super) async fn delete_webhook(
     actor: Actor<WebhooksWrite>,
     IdPath(id): IdPath<WebhookEndpointId>,
 ) -> Result<StatusCode, Problem> {
+    found(&api, &actor, id).await?;
     api.commands.delete_webhook(actor.account(), id, &actor.cause()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -31,6 +31,8 @@ pub(crate) struct AdminAccountOut {
     name: String,
     /// Who made it.
     owner_id: String,
+    /// Nobody is let in for now.
+    suspended: bool,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -38,8 +40,8 @@ pub(crate) struct AdminAccountOut {
 
 impl From<AccountView> for AdminAccountOut {
     fn from(view: AccountView) -> Self {
-        let AccountView { id, name, owner, created_at } = view;
-        Self { id: id.to_string(), name, owner_id: owner.to_string(), created_at }
+        let AccountView { id, name, owner, suspended, created_at } = view;
+        Self { id: id.to_string(), name, owner_id: owner.to_string(), suspended, created_at }
     }
 }
 

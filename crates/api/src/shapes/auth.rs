@@ -2,9 +2,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use waxwing_app::{commands::SignedIn, kept_mail::KeptMailView};
-use waxwing_domain::Secret;
+use waxwing_domain::{AccountId, Secret};
 
-use super::{AccountOut, UserOut};
+use super::{AccountOut, Role, UserOut};
 
 /// Who registers.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -55,6 +55,10 @@ pub(crate) struct LoginIn {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 32, example = "123456")]
     pub(crate) totp: Option<Secret>,
+    /// To which of the user's accounts; the first that the user joined when absent. `GET /me` lists them.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "acc_01KAJ1V7Q6E1P8K3M5R7T9W2YB")]
+    pub(crate) account_id: Option<AccountId>,
 }
 
 /// The tokens of a sign-in.
@@ -173,7 +177,7 @@ pub(crate) struct RegisteredOut {
     pub(crate) account: AccountOut,
     /// `owner`.
     #[schema(example = "owner")]
-    pub(crate) role: String,
+    pub(crate) role: Role,
 }
 
 /// Mails, newest first.

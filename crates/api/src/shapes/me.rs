@@ -7,7 +7,7 @@ use waxwing_app::{
 };
 use waxwing_domain::Secret;
 
-use super::ApiKeyOut;
+use super::{AccountOut, ApiKeyOut, MembershipOut, Role};
 
 /// A person.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,21 +30,6 @@ pub(crate) struct UserOut {
     pub(crate) created_at: Timestamp,
 }
 
-/// A tenant.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Account)]
-pub(crate) struct AccountOut {
-    /// The id.
-    #[schema(example = "acc_01KAJ1V7Q6E1P8K3M5R7T9W2YB")]
-    pub(crate) id: String,
-    /// The name.
-    #[schema(required)]
-    pub(crate) name: Option<String>,
-    /// When it was made.
-    #[schema(value_type = Option<String>, format = DateTime, required)]
-    pub(crate) created_at: Option<Timestamp>,
-}
-
 /// Who calls.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Me)]
@@ -59,7 +44,9 @@ pub(crate) struct MeOut {
     pub(crate) account: AccountOut,
     /// What the person is in the account; null for an API key.
     #[schema(required, example = "owner")]
-    pub(crate) role: Option<String>,
+    pub(crate) role: Option<Role>,
+    /// All accounts to which the person belongs, oldest membership first; none for an API key.
+    pub(crate) accounts: Vec<MembershipOut>,
     /// The key; null for a person.
     #[schema(required)]
     pub(crate) api_key: Option<ApiKeyOut>,
@@ -87,13 +74,10 @@ impl From<Me> for MeOut {
             totp_enabled,
             created_at: registered.at,
         });
-        let account = AccountOut {
-            id: me.account_id.to_string(),
-            created_at: me.account.as_ref().map(|account| account.at),
-            name: me.account.map(|account| account.name),
-        };
+        let account = AccountOut::new(me.account_id, me.account.as_ref());
+        let accounts = me.accounts.into_iter().map(MembershipOut::from).collect();
         let api_key = me.api_key.as_ref().map(|key| ApiKeyOut::new(key, None));
-        Self { credential, user, account, role: me.role.map(str::to_owned), api_key }
+        Self { credential, user, account, role: me.role.map(Role::from), accounts, api_key }
     }
 }
 

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::sandbox::present;
+use super::{object::maybe_object, sandbox::present};
 
 /// Who is meant by a privacy setting.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
@@ -96,7 +96,7 @@ pub(crate) struct ProfileIn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     present: Option<bool>,
     /// To whom they show what.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "maybe_object", skip_serializing_if = "Option::is_none")]
     privacy: Option<PrivacyIn>,
 }
 

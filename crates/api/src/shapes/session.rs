@@ -7,7 +7,11 @@ use waxwing_domain::{
     session::{ProxyUrl, SessionSettings, SessionStatus, SettingsChange},
 };
 
-use super::{PersonOut, yes};
+use super::{
+    PersonOut,
+    object::{maybe_object, object},
+    yes,
+};
 
 /// A session to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -26,7 +30,7 @@ pub(crate) struct CreateSessionIn {
     #[schema(default = true)]
     pub(crate) start: bool,
     /// How it behaves.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_object")]
     #[schema(value_type = Option<SessionSettingsShape>)]
     pub(crate) settings: Option<SessionSettings>,
 }
@@ -93,6 +97,7 @@ impl From<SessionSettings> for SessionSettingsShape {
 #[schema(as = ChangeSession)]
 pub(crate) struct ChangeSessionIn {
     /// Settings that should change; the others stay as they are.
+    #[serde(deserialize_with = "object")]
     #[schema(value_type = SessionSettingsShape)]
     pub(crate) settings: SettingsChange,
 }

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 use waxwing_domain::{
     AccountId, ApiKeyId, SessionId, UserId,
+    account::Role,
     api_key::{ApiKey, ApiKeyCreated, covers, may_touch},
 };
 
@@ -13,7 +14,7 @@ use super::{
     Commands,
     create_api_key::{LOOKUP_LEN, prefix, secret_hash},
 };
-use crate::{keys, ports::PortError, tokens::read_access_token};
+use crate::{keys, ports::PortError, queries, tokens::read_access_token};
 
 /// Longest credential that is looked at.
 const CREDENTIAL_LEN_MAX: usize = 1_024;
@@ -37,12 +38,14 @@ pub enum Principal {
         /// What it is and may do.
         key: Box<ApiKeyCreated>,
     },
-    /// A user who signed in, and owns the account.
+    /// A user who signed in, and is a member of the account.
     User {
         /// Who.
         id: UserId,
         /// The sign-in.
         sign_in: String,
+        /// What the user is in the account right now.
+        role: Role,
     },
 }
 
@@ -62,9 +65,19 @@ impl Caller {
         }
     }
 
-    /// True when the caller has the scope. An owner has all of them.
+    /// True when the caller has the scope.
     pub fn may(&self, scope: &str) -> bool {
-        self.key().is_none_or(|key| key.scopes.iter().any(|granted| covers(granted, scope)))
+        match &self.principal {
+            Principal::ApiKey { key, .. } => key.scopes.iter().any(|granted| covers(granted, scope)),
+            Principal::User { role, .. } => role.may(scope),
+        }
+    }
+
+    /// The highest role all of which the caller may do: about that one and those below it the caller may decide, where the
+    /// caller may decide about members at all. Nobody makes another more than they are.
+    pub fn authority(&self) -> Option<Role> {
+        let has_all = |role: &Role| self.may_touch_all() && role.scopes().all(|scope| self.may(&scope));
+        Role::ALL.into_iter().rev().find(has_all)
     }
 
     /// True when the caller may touch the session.
@@ -105,6 +118,9 @@ pub enum AuthenticateError {
     /// Unknown, revoked, expired, of another mode, or not a credential at all.
     #[error("the credential is not valid")]
     Invalid,
+    /// The operator lets nobody of the account in for now.
+    #[error("the account is suspended; ask the operator")]
+    Suspended,
     /// The engine failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -130,11 +146,17 @@ impl Commands {
         let value = self.ports.journal.claim(&claim).await?.ok_or(AuthenticateError::Invalid)?;
         let (account, id) =
             owner(&value).ok_or_else(|| PortError::Corrupt("claim of an API key".to_owned()))?;
-        let (key, _) = self.ports.load::<ApiKey>(account, &id.to_string()).await?;
+        let text = id.to_string();
+        let ((key, _), tenant) = tokio::try_join!(
+            self.ports.load::<ApiKey>(account, &text),
+            queries::account(&self.ports, account)
+        )?;
         let now = self.ports.clock.now();
         let stored = key.secret_hash_at(lookup_id, now).ok_or(AuthenticateError::Invalid)?;
         let is_right = secret_hash(secret).0.0.as_bytes().ct_eq(stored.0.0.as_bytes());
         match key.valid_at(now).filter(|_| is_right.into()) {
+            Some(_) if tenant.is_deleted() => Err(AuthenticateError::Invalid),
+            Some(_) if tenant.is_suspended() => Err(AuthenticateError::Suspended),
             Some(key) => {
                 let principal = Principal::ApiKey { id, key: Box::new(key.clone()) };
                 Ok(Caller { account, principal })
@@ -143,16 +165,17 @@ impl Commands {
         }
     }
 
-    /// Reads the access token, and looks whether its sign-in still lasts.
+    /// Reads the access token, and looks whether its sign-in still lasts and what the user is by now.
     async fn authenticate_user(&self, token: &str) -> Result<Caller, AuthenticateError> {
         let claims = read_access_token(&*self.ports.secrets, token, self.ports.clock.now())
             .ok_or(AuthenticateError::Invalid)?;
-        match self.is_signed_in(&claims.sid, claims.sub).await? {
-            true => {
-                let principal = Principal::User { id: claims.sub, sign_in: claims.sid };
+        match self.signed_in_as(&claims.sid, (claims.sub, claims.acc)).await? {
+            Some((_, true)) => Err(AuthenticateError::Suspended),
+            Some((role, false)) => {
+                let principal = Principal::User { id: claims.sub, sign_in: claims.sid, role };
                 Ok(Caller { account: claims.acc, principal })
             },
-            false => Err(AuthenticateError::Invalid),
+            None => Err(AuthenticateError::Invalid),
         }
     }
 }
@@ -186,6 +209,26 @@ mod tests {
         };
         let id = ApiKeyId::new(1, [0; 10]);
         Caller { account: AccountId::SYSTEM, principal: Principal::ApiKey { id, key: Box::new(key) } }
+    }
+
+    #[test]
+    fn a_caller_decides_about_roles_that_may_do_no_more_than_the_caller() {
+        let with = |scopes: Vec<String>, sessions: Option<Vec<SessionId>>| {
+            let mut caller = caller(None);
+            if let Principal::ApiKey { key, .. } = &mut caller.principal {
+                (key.scopes, key.session_ids) = (scopes, sessions);
+            }
+            caller.authority()
+        };
+        let all = vec!["*".to_owned()];
+        assert_eq!(with(all.clone(), None), Some(Role::Owner));
+        assert_eq!(with(all, Some(vec![SessionId::new(1, [0; 10])])), None, "members may touch all sessions");
+        assert_eq!(with(vec!["members:write".to_owned()], None), None);
+        for role in Role::ALL {
+            assert_eq!(with(role.scopes().collect(), None), Some(role));
+            let user = Principal::User { id: UserId::new(1, [0; 10]), sign_in: String::new(), role };
+            assert_eq!(Caller { account: AccountId::SYSTEM, principal: user }.authority(), Some(role));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use waxwing_domain::{
     AccountId, Secret, UserId,
-    account::{Account, AccountCommand, AccountError},
+    account::{Account, AccountCommand, AccountError, Role},
     user::{Proof, User, UserCommand, UserError},
 };
 
@@ -184,13 +184,25 @@ impl Commands {
         let password_hash =
             self.password_hash(&password, &[&email, name.as_deref().unwrap_or_default()]).await?;
         let CreatedAccount { account, owner } = ids;
-        let at = self.ports.clock.now();
-        let key = keys::email_claim(&*self.ports.secrets, &email);
-        let value = owner.to_string();
+        let (to, role, at) = (email.clone(), Role::Owner, self.ports.clock.now());
+        let command = UserCommand::Register { email, name, password_hash, account, role, verification, at };
+        self.register_user(owner, &to, command, cause).await
+    }
+
+    /// Runs the command that makes a user, together with the claim on the address.
+    pub(super) async fn register_user(
+        &self,
+        user: UserId,
+        email: &str,
+        command: UserCommand,
+        cause: &Cause,
+    ) -> Result<(), CreateAccountError> {
+        let key = keys::email_claim(&*self.ports.secrets, email);
+        let value = user.to_string();
         let register = Execution::<User> {
             account: AccountId::SYSTEM,
             id: &value,
-            command: UserCommand::Register { email, name, password_hash, account, verification, at },
+            command,
             fresh: true,
             claims: vec![Claim::Take { key, value: value.clone().into_bytes(), expires_at: None }],
             cause,

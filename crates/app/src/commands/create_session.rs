@@ -14,6 +14,7 @@ use crate::{
     keys,
     ports::{Claim, PortError},
     projections::session_writes,
+    queries,
     views::SessionView,
 };
 
@@ -36,6 +37,9 @@ pub enum CreateSessionError {
     /// The account has a session of this name.
     #[error("the account already has a session with this name")]
     NameTaken,
+    /// The account has as many as it may have.
+    #[error("the account already has {0} sessions, and may have no more")]
+    TooMany(usize),
     /// The request is not valid.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -58,6 +62,10 @@ impl Commands {
     ) -> Result<Once<SessionView>, CreateSessionError> {
         if let Some(answer) = self.repeated(account, repeatable.as_ref()).await? {
             return Ok(Once::Repeated(answer));
+        }
+        let sessions = queries::all_sessions(&*self.records, account).await?.len();
+        if sessions >= self.limits.sessions {
+            return Err(CreateSessionError::TooMany(sessions));
         }
         let (unix_ms, random) = self.ids.parts();
         let (id, now) = (SessionId::new(unix_ms, random), self.ports.clock.now());

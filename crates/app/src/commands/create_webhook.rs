@@ -20,7 +20,7 @@ use crate::{
     views::WebhookView,
 };
 
-/// Most endpoints of one account.
+/// Most endpoints of one account; its limit may say less.
 pub const WEBHOOKS_MAX: usize = 100;
 
 /// What a caller wants.
@@ -51,9 +51,9 @@ pub enum CreateWebhookError {
     /// One of the named sessions does not exist.
     #[error("there is no session {0}")]
     NoSuchSession(SessionId),
-    /// The account has 100.
-    #[error("the account already has {WEBHOOKS_MAX} webhooks")]
-    TooMany,
+    /// The account has as many as it may have.
+    #[error("the account already has {0} webhooks, and may have no more")]
+    TooMany(usize),
     /// The request is not valid.
     #[error(transparent)]
     Webhook(#[from] WebhookEndpointError),
@@ -82,8 +82,9 @@ impl Commands {
                 return Err(CreateWebhookError::NoSuchSession(*session));
             }
         }
-        if crate::queries::webhooks(&*self.records, account).await?.len() >= WEBHOOKS_MAX {
-            return Err(CreateWebhookError::TooMany);
+        let webhooks = crate::queries::webhooks(&*self.records, account).await?.len();
+        if webhooks >= self.limits.webhooks {
+            return Err(CreateWebhookError::TooMany(webhooks));
         }
         let (unix_ms, random) = self.ids.parts();
         let (id, at) = (WebhookEndpointId::new(unix_ms, random), self.ports.clock.now());

@@ -10,7 +10,7 @@ use super::{
     Commands, CreateAccountError, MailTokenError, SignedIn, create_account::UserCommandError, register::known,
 };
 use crate::{
-    execute::{Cause, ExecuteError, Execution, unexpected_claim},
+    execute::{Cause, ExecuteError, Execution},
     keys, passwords,
     ports::{Claim, PortError},
     tokens::MailPurpose,
@@ -58,6 +58,24 @@ impl Commands {
         }
     }
 
+    /// [`Self::knowing`], and a code of the second factor where there is one.
+    pub(super) async fn knowing_all(
+        &self,
+        id: UserId,
+        password: &Secret,
+        code: Option<&Secret>,
+        cause: &Cause,
+    ) -> Result<User, ProfileError> {
+        let user = self.knowing(id, password).await?;
+        if user.totp_secret().is_some() {
+            let code = code.ok_or(ProfileError::WrongCode)?;
+            if !self.passes_second_factor(id, &user, code, cause).await? {
+                return Err(ProfileError::WrongCode);
+            }
+        }
+        Ok(user)
+    }
+
     /// Takes another name.
     pub async fn rename_user(&self, id: UserId, name: String, cause: &Cause) -> Result<(), ProfileError> {
         let command = UserCommand::Rename { name, at: self.ports.clock.now() };
@@ -97,35 +115,6 @@ impl Commands {
         let (old, new) = (self.proof(EMAIL_CHANGE_TTL), self.proof(EMAIL_CHANGE_TTL));
         let command = UserCommand::RequestEmailChange { to, old, new, at: self.ports.clock.now() };
         Ok(self.user_command(id, command, cause).await?)
-    }
-
-    /// Deletes a user who has shown the password once more, and a code where there is a second factor. The address is free
-    /// again, all sign-ins end, and what the user's stream says is made unreadable within seconds.
-    pub async fn delete_user(
-        &self,
-        id: UserId,
-        password: &Secret,
-        code: Option<&Secret>,
-        cause: &Cause,
-    ) -> Result<(), ProfileError> {
-        let user = self.knowing(id, password).await?;
-        if user.totp_secret().is_some() {
-            let code = code.ok_or(ProfileError::WrongCode)?;
-            if !self.passes_second_factor(id, &user, code, cause).await? {
-                return Err(ProfileError::WrongCode);
-            }
-        }
-        let email = user.registered().map_or("", |registered| &registered.email);
-        let claims = vec![Claim::Release { key: keys::email_claim(&*self.ports.secrets, email) }];
-        let (text, command) = (id.to_string(), UserCommand::Delete { at: self.ports.clock.now() });
-        let account = AccountId::SYSTEM;
-        let execution = Execution::<User> { account, id: &text, command, fresh: false, claims, cause };
-        match self.ports.execute(execution).await {
-            Ok(_) => Ok(()),
-            Err(ExecuteError::Refused(refusal)) => Err(refusal.into()),
-            Err(ExecuteError::ClaimTaken(..)) => Err(unexpected_claim().into()),
-            Err(ExecuteError::Port(error)) => Err(error.into()),
-        }
     }
 
     /// One of the two addresses agrees. True when both have, and the address is another.

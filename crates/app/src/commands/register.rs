@@ -6,7 +6,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::SignedDuration;
 use waxwing_domain::{
     AccountId, Secret, UserId,
-    user::{Proof, User, UserCommand},
+    account::Role,
+    user::{JoinedAccount, Proof, User, UserCommand},
 };
 
 use super::{Commands, CreateAccountError, CreatedAccount, NewAccount, create_account::UserCommandError};
@@ -84,13 +85,24 @@ impl Commands {
     pub async fn verify_email(&self, token: &Secret, cause: &Cause) -> Result<(), MailTokenError> {
         let (id, user) = self.user_of_token(token).await?;
         let nonce = self.proven(token, MailPurpose::VerifyEmail, id, user.verification_nonce())?;
-        // The account is not there when the process ended between the two commits of a registration.
-        if let (Some((account, _)), Some(registered)) = (user.joined(), user.registered()) {
-            let name = registered.name.as_deref().unwrap_or(&registered.email);
-            self.finish_account(CreatedAccount { account, owner: id }, name, cause).await?;
-        }
+        self.finish_registration(id, &user, cause).await?;
         let command = UserCommand::VerifyEmail { nonce, at: self.ports.clock.now() };
         Ok(self.user_command(id, command, cause).await?)
+    }
+
+    /// The account is not there when the process ended between the two commits of a registration.
+    async fn finish_registration(
+        &self,
+        owner: UserId,
+        user: &User,
+        cause: &Cause,
+    ) -> Result<(), CreateAccountError> {
+        let own = user.joined().first().filter(|joined| joined.role == Role::Owner && !user.is_verified());
+        let (Some(JoinedAccount { account, .. }), Some(registered)) = (own, user.registered()) else {
+            return Ok(());
+        };
+        let name = registered.name.as_deref().unwrap_or(&registered.email);
+        self.finish_account(CreatedAccount { account: *account, owner }, name, cause).await
     }
 
     /// Has a token sent to the address, if a user has it. Says nothing about that.
@@ -109,18 +121,20 @@ impl Commands {
         }
     }
 
-    /// Sets another password by the token that was sent to the address. All sign-ins end.
+    /// Sets another password by the token that was sent to the address. All sign-ins end. The user's address.
     pub async fn reset_password(
         &self,
         token: &Secret,
         password: &Secret,
         cause: &Cause,
-    ) -> Result<(), MailTokenError> {
+    ) -> Result<String, MailTokenError> {
         let (id, user) = self.user_of_token(token).await?;
         let nonce = self.proven(token, MailPurpose::ResetPassword, id, user.reset_nonce())?;
         let password_hash = self.password_hash(password, &known(&user)).await?;
+        self.finish_registration(id, &user, cause).await?;
         let command = UserCommand::ResetPassword { nonce, password_hash, at: self.ports.clock.now() };
-        Ok(self.user_command(id, command, cause).await?)
+        self.user_command(id, command, cause).await?;
+        Ok(user.registered().map(|registered| registered.email.clone()).unwrap_or_default())
     }
 
     /// Whose address it is.

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use waxwing_domain::{
     AccountId, Secret, UserId,
+    account::Role,
     user::{User, UserCommand},
 };
 
@@ -17,7 +18,7 @@ use crate::{
     execute::Cause,
     keys, passwords,
     ports::{Consistency, EntropyExt, Guard, KeyedHash, PortError, Row, Write},
-    rows,
+    queries, rows,
     tokens::{ACCESS_TOKEN_TTL, access_token, same},
 };
 
@@ -54,6 +55,9 @@ pub enum SignInError {
     /// Not the code of now, or used before.
     #[error("the code is wrong, was used before, or its time is over")]
     InvalidTotp,
+    /// All is right, and the user belongs to no account, or not to the wanted one.
+    #[error("the user does not belong to the account, or to none at all")]
+    NotAMember,
     /// The engine failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -88,13 +92,14 @@ impl RefreshToken {
 }
 
 impl Commands {
-    /// Signs in with a password, and a code where the user has a second factor. Unknown addresses take the same work as
-    /// known ones.
+    /// Signs in with a password, and a code where the user has a second factor: to the wanted account, or else to the
+    /// first joined that still has the user. Unknown addresses take the same work as known ones.
     pub async fn sign_in(
         &self,
         email: &str,
         password: &Secret,
         code: Option<&Secret>,
+        account: Option<AccountId>,
         cause: &Cause,
     ) -> Result<SignedIn, SignInError> {
         // Before the password is looked at: one that is replaced meanwhile ends this sign-in.
@@ -109,7 +114,6 @@ impl Commands {
         if !user.is_verified() {
             return Err(SignInError::EmailNotVerified);
         }
-        let (account, _) = user.joined().ok_or(SignInError::InvalidCredentials)?;
         if user.totp_secret().is_some() {
             let code = code.ok_or(SignInError::TotpRequired)?;
             if !self.passes_second_factor(id, &user, code, cause).await? {
@@ -117,7 +121,23 @@ impl Commands {
             }
         }
         self.rehash(id, &user, password, cause).await?;
+        let account = self.account_of(id, &user, account).await?;
         self.start_sign_in(id, account, started_at).await
+    }
+
+    async fn account_of(
+        &self,
+        id: UserId,
+        user: &User,
+        wanted: Option<AccountId>,
+    ) -> Result<AccountId, SignInError> {
+        let joined = user.joined().iter().map(|joined| joined.account);
+        for account in joined.filter(|account| wanted.is_none_or(|wanted| wanted == *account)) {
+            if queries::account(&self.ports, account).await?.role_of(id).is_some() {
+                return Ok(account);
+            }
+        }
+        Err(SignInError::NotAMember)
     }
 
     /// Gives the password a hash of today, where the user has another.
@@ -170,7 +190,7 @@ impl Commands {
         let secret: [u8; SECRET_LEN] = self.entropy.bytes();
         let next = RefreshToken { id: presented.id.clone(), secret: Secret(URL_SAFE_NO_PAD.encode(secret)) };
         let is_current = same(&self.token_hash(&presented), &row.token_hash);
-        if is_current && self.goes_on(&row).await? {
+        if is_current && self.standing(&row).await?.is_some() {
             let row = SignInRow { token_hash: self.token_hash(&next), ..row };
             let replaced = self.sign_in_row(&next.id, found.version + 1, &row)?;
             let write = Write::Put(replaced, Guard::Exactly(found.version));
@@ -196,18 +216,28 @@ impl Commands {
         self.records.write_each(vec![Write::Delete(keys::sign_in(id), Guard::Always)]).await.map(drop)
     }
 
-    /// True while the sign-in of this user lasts.
-    pub(super) async fn is_signed_in(&self, id: &str, user: UserId) -> Result<bool, PortError> {
+    /// What the user of the sign-in is in its account right now, and whether that is suspended; `None` when it is over.
+    pub(super) async fn signed_in_as(
+        &self,
+        id: &str,
+        (user, account): (UserId, AccountId),
+    ) -> Result<Option<(Role, bool)>, PortError> {
         match rows::get::<SignInRow>(&*self.records, &keys::sign_in(id)).await? {
-            Some(row) => Ok(row.user == user && self.goes_on(&row).await?),
-            None => Ok(false),
+            Some(row) if row.user == user && row.account == account => self.standing(&row).await,
+            _ => Ok(None),
         }
     }
 
-    /// False when the password was replaced since.
-    async fn goes_on(&self, row: &SignInRow) -> Result<bool, PortError> {
-        let (user, _) = self.ports.load::<User>(AccountId::SYSTEM, &row.user.to_string()).await?;
-        Ok(user.keeps_sign_in(row.started_at))
+    /// `None` when the password was replaced since, or the user belongs to the account no more.
+    async fn standing(&self, row: &SignInRow) -> Result<Option<(Role, bool)>, PortError> {
+        let id = row.user.to_string();
+        let user = self.ports.load::<User>(AccountId::SYSTEM, &id);
+        let ((user, _), account) = tokio::try_join!(user, queries::account(&self.ports, row.account))?;
+        // Who was removed and came back signs in anew.
+        let member = account.members().get(&row.user).filter(|member| member.joined_at <= row.started_at);
+        Ok(member
+            .filter(|_| user.keeps_sign_in(row.started_at))
+            .map(|member| (member.role, account.is_suspended())))
     }
 
     fn token_hash(&self, token: &RefreshToken) -> Secret {

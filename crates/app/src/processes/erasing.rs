@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use waxwing_domain::{AccountId, Aggregate, UserId, account::Account, user::User};
 
 use crate::{
+    commands::{Commands, SessionWish},
+    execute::Cause,
     feed::Consumer,
     keys,
-    ports::{
-        Bounds, Clock, Commit, Erased, Erasure, FeedItem, Guard, KeyCustody, PortError, Query, Records, Write,
-    },
+    ports::{Bounds, Commit, Erased, Erasure, FeedItem, Guard, KeyCustody, PortError, Query, Write},
     rows,
 };
 
@@ -32,10 +32,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// Erases what was deleted.
 pub struct Erasing {
-    /// Where it stands how far this is.
-    pub records: Arc<dyn Records>,
-    /// When the time has come.
-    pub clock: Arc<dyn Clock>,
+    /// What stops sessions, and where it stands how far this is.
+    pub commands: Commands,
     /// Data keys.
     pub keys: Arc<dyn KeyCustody>,
     /// Rows by account.
@@ -45,7 +43,8 @@ pub struct Erasing {
 /// How far an account is erased.
 #[derive(Debug, Serialize, Deserialize)]
 struct Pending {
-    due_at: Timestamp,
+    /// When its sessions have had the time to let go; absent until they were asked to.
+    due_at: Option<Timestamp>,
     after: Option<String>,
     rows: u64,
 }
@@ -80,9 +79,9 @@ fn user(commit: &Commit) -> Result<UserId, PortError> {
 
 impl Erasing {
     async fn note(&self, commit: &Commit) -> Result<(), PortError> {
-        let pending = Pending { due_at: commit.at + LETTING_GO, after: None, rows: 0 };
+        let pending = Pending { due_at: None, after: None, rows: 0 };
         let row = rows::row(keys::erasure(commit.account), 1, &pending)?;
-        self.records.write_each(vec![Write::Put(row, Guard::Absent)]).await.map(drop)
+        self.commands.records.write_each(vec![Write::Put(row, Guard::Absent)]).await.map(drop)
     }
 
     /// Goes on with the accounts whose time has come, up to ten of them and some thousand rows of each. Says how many rows
@@ -96,15 +95,25 @@ impl Erasing {
             limit: AT_ONCE,
         };
         let mut gone = 0;
-        for row in self.records.query(query).await? {
+        for row in self.commands.records.query(query).await? {
             let pending: Pending = rows::value(&row)?;
             let account =
                 AccountId::parse(&row.key.sort).map_err(|_| PortError::Corrupt(row.key.sort.clone()))?;
-            if self.clock.now() >= pending.due_at {
-                gone += self.erase(account, pending, row.version).await?;
+            match pending.due_at {
+                None => self.let_go(account, pending, row.version).await?,
+                Some(due_at) if self.commands.ports.clock.now() < due_at => {},
+                Some(_) => gone += self.erase(account, pending, row.version).await?,
             }
         }
         Ok(gone)
+    }
+
+    /// Unlinks the sessions of the account, whose hosts then remove what they keep.
+    async fn let_go(&self, account: AccountId, mut pending: Pending, version: u64) -> Result<(), PortError> {
+        self.commands.wish_all_sessions(account, &SessionWish::Delete, &Cause::system()).await?;
+        pending.due_at = Some(self.commands.ports.clock.now() + LETTING_GO);
+        let row = rows::row(keys::erasure(account), version + 1, &pending)?;
+        self.commands.records.write_each(vec![Write::Put(row, Guard::Newer)]).await.map(drop)
     }
 
     async fn erase(&self, account: AccountId, mut pending: Pending, version: u64) -> Result<u64, PortError> {
@@ -118,12 +127,12 @@ impl Erasing {
             if pending.after.is_none() {
                 tracing::info!(%account, rows = pending.rows, "an account is erased");
                 let done = Write::Delete(keys::erasure(account), Guard::Always);
-                self.records.write_each(vec![done]).await?;
+                self.commands.records.write_each(vec![done]).await?;
                 return Ok(pending.rows - before);
             }
         }
         let row = rows::row(keys::erasure(account), version + 1, &pending)?;
-        self.records.write_each(vec![Write::Put(row, Guard::Newer)]).await?;
+        self.commands.records.write_each(vec![Write::Put(row, Guard::Newer)]).await?;
         Ok(pending.rows - before)
     }
 

@@ -1,11 +1,12 @@
-//! What happened to a user → a mail.
+//! What happened to a user, and who is invited to an account → a mail.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use waxwing_domain::{
-    UserId,
-    user::{EmailChangeRequested, PasswordResetRequested, UserEvent, VerificationRequested},
+    AccountId, Aggregate, UserId,
+    account::{Account, AccountEvent, Invited},
+    user::{EmailChangeRequested, PasswordResetRequested, User, UserEvent, VerificationRequested},
 };
 
 use crate::{
@@ -17,12 +18,19 @@ use crate::{
     tokens::{MailPurpose, mail_token},
 };
 
-/// Commits of users → mails.
+/// Commits of users and accounts → mails.
 pub struct Mailing {
     /// Journal, encryption, clock.
     pub ports: CommandPorts,
     /// Who takes them.
     pub mailer: Arc<dyn Mailer>,
+}
+
+/// The only event of an account that a mail follows from.
+const INVITED: &str = "account.invited";
+
+fn has(commit: &Commit, wanted: impl Fn(&str) -> bool) -> bool {
+    commit.types.iter().any(|kind| wanted(kind))
 }
 
 #[async_trait]
@@ -32,31 +40,53 @@ impl Consumer for Mailing {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &["user"]
+        &[Account::TYPE, User::TYPE]
     }
 
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
         for FeedItem { commit, .. } in items {
-            if commit.types.iter().any(|kind| kind.ends_with("_requested")) {
-                self.send(commit).await?;
-            }
+            let mails = match commit.stream.kind() {
+                User::TYPE if has(commit, |kind| kind.ends_with("_requested")) => {
+                    self.of_user(commit).await?
+                },
+                Account::TYPE if has(commit, |kind| kind == INVITED) => self.of_account(commit).await?,
+                _ => continue,
+            };
+            self.send(commit, mails).await?;
         }
         Ok(())
     }
 }
 
 impl Mailing {
-    async fn send(&self, commit: &Commit) -> Result<(), PortError> {
+    async fn send(&self, commit: &Commit, mails: Vec<Mail>) -> Result<(), PortError> {
+        for (index, mail) in mails.iter().enumerate() {
+            // Sorts by time, and is the same when the commit comes again.
+            let (ms, stream) = (commit.at.as_millisecond().max(0), commit.stream.id());
+            self.mailer.send(&format!("{ms:015}/{stream}/{}/{index}", commit.version), mail).await?;
+        }
+        Ok(())
+    }
+
+    async fn of_user(&self, commit: &Commit) -> Result<Vec<Mail>, PortError> {
         let user =
             UserId::parse(commit.stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))?;
         let events = codec::open::<UserEvent>(&*self.ports.secrets, commit).await?;
-        let mails = events.into_iter().flat_map(|event| self.mails(user, event));
-        for (index, mail) in mails.enumerate() {
-            // Sorts by time, and is the same when the commit comes again.
-            let id = format!("{:015}/{user}/{}/{index}", commit.at.as_millisecond().max(0), commit.version);
-            self.mailer.send(&id, &mail).await?;
-        }
-        Ok(())
+        Ok(events.into_iter().flat_map(|event| self.mails(user, event)).collect())
+    }
+
+    async fn of_account(&self, commit: &Commit) -> Result<Vec<Mail>, PortError> {
+        let events = codec::open::<AccountEvent>(&*self.ports.secrets, commit).await?;
+        Ok(events.into_iter().filter_map(|event| self.invitation(commit.account, event)).collect())
+    }
+
+    fn invitation(&self, account: AccountId, event: AccountEvent) -> Option<Mail> {
+        let AccountEvent::Invited(Invited { email, account_name, nonce, expires_at, .. }) = event else {
+            return None;
+        };
+        let token = mail_token(&*self.ports.secrets, MailPurpose::Invitation, account, &nonce);
+        let mail = Mail::invitation(email, &account_name, token, expires_at);
+        (self.ports.clock.now() < expires_at).then_some(mail)
     }
 
     /// The mails that follow, unless their tokens are over: a replay of old commits writes to nobody.

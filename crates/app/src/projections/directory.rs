@@ -69,8 +69,8 @@ impl DirectoryProjection {
         let (account, version) = self.ports.load::<Account>(id, &id.to_string()).await?;
         let key = keys::account(id);
         let Some(created) = account.created() else { return Ok(Write::Delete(key, Guard::Always)) };
-        let view =
-            AccountView { id, name: created.name.clone(), owner: created.owner, created_at: created.at };
+        let (name, suspended) = (created.name.clone(), account.is_suspended());
+        let view = AccountView { id, name, owner: created.owner, suspended, created_at: created.at };
         Ok(Write::Put(rows::row(key, version, &view)?, Guard::Newer))
     }
 }

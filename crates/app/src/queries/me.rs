@@ -1,6 +1,7 @@
+use futures::future::try_join_all;
 use waxwing_domain::{
     AccountId, UserId,
-    account::{Account, AccountCreated},
+    account::{AccountCreated, Role},
     user::{User, UserRegistered},
 };
 
@@ -8,6 +9,7 @@ use crate::{
     commands::{Caller, Principal},
     execute::CommandPorts,
     ports::PortError,
+    queries,
     views::ApiKeyView,
 };
 
@@ -21,9 +23,22 @@ pub struct Me {
     /// The person, where a person calls.
     pub user: Option<Person>,
     /// What the person is in the account.
-    pub role: Option<&'static str>,
+    pub role: Option<Role>,
+    /// All accounts to which the person belongs.
+    pub accounts: Vec<Membership>,
     /// The key, where a program calls.
     pub api_key: Option<ApiKeyView>,
+}
+
+/// An account to which a person belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Which.
+    pub account_id: AccountId,
+    /// Its name.
+    pub name: String,
+    /// What the person is in it.
+    pub role: Role,
 }
 
 /// A person, as that person is told.
@@ -39,17 +54,24 @@ pub struct Person {
     pub totp_enabled: bool,
 }
 
+/// The e-mail address of a user.
+pub async fn user_email(ports: &CommandPorts, id: UserId) -> Result<Option<String>, PortError> {
+    let (user, _) = ports.load::<User>(AccountId::SYSTEM, &id.to_string()).await?;
+    Ok(user.registered().map(|registered| registered.email.clone()))
+}
+
 /// Who calls.
 pub async fn me(ports: &CommandPorts, caller: &Caller) -> Result<Me, PortError> {
     let account_id = caller.account;
-    let (account, _) = ports.load::<Account>(account_id, &account_id.to_string()).await?;
-    let mut me =
-        Me { account_id, account: account.created().cloned(), user: None, role: None, api_key: None };
+    let account = queries::account(ports, account_id).await?.created().cloned();
+    let mut me = Me { account_id, account, user: None, role: None, accounts: Vec::new(), api_key: None };
     match &caller.principal {
         Principal::ApiKey { id, key } => me.api_key = Some(ApiKeyView::new(*id, key, None)),
-        Principal::User { id, .. } => {
+        Principal::User { id, role, .. } => {
             let (user, _) = ports.load::<User>(AccountId::SYSTEM, &id.to_string()).await?;
-            me.role = user.joined().map(|(_, role)| role.as_str());
+            me.role = Some(*role);
+            let joined = user.joined().iter().map(|joined| membership(ports, *id, joined.account));
+            me.accounts = try_join_all(joined).await?.into_iter().flatten().collect();
             me.user = user.registered().map(|registered| Person {
                 id: *id,
                 registered: registered.clone(),
@@ -59,4 +81,15 @@ pub async fn me(ports: &CommandPorts, caller: &Caller) -> Result<Me, PortError> 
         },
     }
     Ok(me)
+}
+
+/// `None` where the user is a member no more.
+async fn membership(
+    ports: &CommandPorts,
+    user: UserId,
+    account_id: AccountId,
+) -> Result<Option<Membership>, PortError> {
+    let account = queries::account(ports, account_id).await?;
+    let standing = account.created().zip(account.role_of(user));
+    Ok(standing.map(|(created, role)| Membership { account_id, name: created.name.clone(), role }))
 }

@@ -11,6 +11,8 @@ pub struct AccountView {
     pub name: String,
     /// Who made it.
     pub owner: UserId,
+    /// Nobody is let in for now.
+    pub suspended: bool,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -5,14 +5,20 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use waxwing_app::{
     codec,
-    commands::Registration,
+    commands::{NewSession, Once, Registration},
     execute::Cause,
     feed::{Consumer, FeedRunner, parked},
     kept_mail::KeptMail,
-    ports::{FeedItem, PortError},
+    keys,
+    ports::{FeedItem, PortError, StreamName},
     processes::{Erasing, Mailing},
+    projections::AuditProjection,
 };
-use waxwing_domain::{AccountId, Secret, user::UserEvent};
+use waxwing_domain::{
+    AccountId, Network, Secret,
+    session::{SessionEvent, SessionSettings},
+    user::UserEvent,
+};
 
 use crate::world::World;
 
@@ -20,7 +26,7 @@ const EMAIL: &str = "ada@example.com";
 
 fn erasing(world: &World) -> Erasing {
     let (keys, erasure) = (world.engine.keys(), world.engine.erasure());
-    Erasing { records: world.engine.records(), clock: world.ports.clock.clone(), keys, erasure }
+    Erasing { commands: world.commands.clone(), keys, erasure }
 }
 
 fn registration() -> Registration {
@@ -67,12 +73,12 @@ async fn a_user_who_is_deleted_leaves_nothing_readable_and_an_address_that_is_fr
     let token = mail.list().await.unwrap()[0].token.clone().unwrap();
     world.commands.verify_email(&token, &Cause::system()).await.unwrap();
     let password = Secret("correct horse".to_owned());
-    let sign_in = world.commands.sign_in(EMAIL, &password, None, &Cause::system()).await.unwrap();
+    let sign_in = world.commands.sign_in(EMAIL, &password, None, None, &Cause::system()).await.unwrap();
     let wrong = Secret("wrong horse".to_owned());
-    assert!(world.commands.delete_user(made.owner, &wrong, None, &Cause::system()).await.is_err());
-    world.commands.delete_user(made.owner, &password, None, &Cause::system()).await.unwrap();
+    assert!(world.commands.delete_user(made.owner, (&wrong, None), &Cause::system()).await.is_err());
+    world.commands.delete_user(made.owner, (&password, None), &Cause::system()).await.unwrap();
     assert!(world.commands.authenticate(&sign_in.access_token.0).await.is_err());
-    assert!(world.commands.sign_in(EMAIL, &password, None, &Cause::system()).await.is_err());
+    assert!(world.commands.sign_in(EMAIL, &password, None, None, &Cause::system()).await.is_err());
 
     let erasing = erasing(&world);
     let items = world.items(&erasing).await;
@@ -104,4 +110,61 @@ async fn a_user_who_is_deleted_leaves_nothing_readable_and_an_address_that_is_fr
     let items = world.items(&erasing).await;
     let events = events_of(&world, &items).await;
     assert!(matches!(&events[0], UserEvent::Registered(user) if user.email == EMAIL), "others stay readable");
+}
+
+#[tokio::test]
+async fn an_account_that_is_deleted_loses_its_sessions_its_rows_and_its_keys() {
+    let world = World::new();
+    let made = world.commands.register(registration(), &Cause::system()).await.unwrap();
+    let account = made.account;
+    let key = world.commands.draw_api_key(Network::Sandbox);
+    let key = world.commands.create_first_key(account, key, &Cause::system()).await.unwrap();
+    let new = |name: &str| {
+        let settings = SessionSettings::default();
+        NewSession { name: name.to_owned(), phone_number: None, start: true, settings }
+    };
+    let made_session = world.commands.create_session(account, new("shop"), None, &Cause::system()).await;
+    let Once::Done(session) = made_session.unwrap() else { panic!("it was not asked for before") };
+    let audit = AuditProjection { ports: world.ports.clone(), records: world.engine.records() };
+    world.follow(&audit).await;
+    assert!(!world.rows(keys::audit(account)).await.is_empty());
+    let neighbour = world.session("neighbour").await;
+
+    let password = Secret("correct horse".to_owned());
+    let owner = (account, made.owner);
+    let delete = async |password: &Secret| {
+        world.commands.delete_account(owner.0, owner.1, (password, None), &Cause::system()).await
+    };
+    assert!(delete(&Secret("wrong horse".to_owned())).await.is_err());
+    delete(&password).await.unwrap();
+    assert!(world.commands.authenticate(&key.0).await.is_err(), "at once");
+
+    let erasing = erasing(&world);
+    let items = world.items(&erasing).await;
+    for _ in 0..2 {
+        erasing.handle(&items).await.unwrap();
+    }
+    assert_eq!(erasing.turn().await.unwrap(), 0, "sessions are asked first");
+    let ids = waxwing_app::queries::sessions(&*world.engine.records(), account, None, 10).await.unwrap();
+    assert!(ids.sessions.is_empty(), "they are wished away: {ids:?}");
+    assert_eq!(erasing.turn().await.unwrap(), 0, "sessions have time to let go");
+    world.clock.advance(Duration::from_secs(10));
+    assert!(erasing.turn().await.unwrap() > 0);
+    assert!(
+        world.rows(keys::audit(account)).await.is_empty()
+            && world.rows(keys::sessions(account)).await.is_empty()
+    );
+    assert!(world.rows(keys::erasures()).await.is_empty(), "it is done");
+    assert_eq!(erasing.turn().await.unwrap(), 0);
+    let stream = StreamName::new("session", session.id.to_string());
+    for commit in world.ports.journal.read(account, &stream).await.unwrap() {
+        let opened = codec::open::<SessionEvent>(&*world.ports.secrets, &commit).await;
+        assert!(matches!(opened, Err(PortError::Erased(_))), "{opened:?}");
+    }
+    let refused = world.commands.create_session(account, new("late"), None, &Cause::system()).await;
+    assert!(refused.is_err(), "nothing begins anew");
+    let records = world.engine.records();
+    let theirs =
+        waxwing_app::queries::session(&world.ports, &*records, crate::world::account(), neighbour).await;
+    assert!(theirs.unwrap().is_some(), "others keep what is theirs");
 }

@@ -20,16 +20,16 @@ use crate::world::World;
 
 const EMAIL: &str = "ada@example.com";
 
-fn secret(text: &str) -> Secret {
+pub fn secret(text: &str) -> Secret {
     Secret(text.to_owned())
 }
 
-fn mail(world: &World) -> Arc<KeptMail> {
+pub fn mail(world: &World) -> Arc<KeptMail> {
     Arc::new(KeptMail { ports: world.ports.clone(), records: world.engine.records() })
 }
 
 /// The token of the newest mail that follows from the feed.
-async fn mailed_token(world: &World) -> Secret {
+pub async fn mailed_token(world: &World) -> Secret {
     let mail = mail(world);
     world.follow(&Mailing { ports: world.ports.clone(), mailer: mail.clone() }).await;
     mail.list().await.unwrap()[0].token.clone().unwrap()
@@ -49,7 +49,7 @@ async fn verified(world: &World) {
 
 async fn sign_in(world: &World, password: &str, code: Option<&str>) -> Result<SignedIn, SignInError> {
     let code = code.map(secret);
-    world.commands.sign_in(EMAIL, &secret(password), code.as_ref(), &Cause::system()).await
+    world.commands.sign_in(EMAIL, &secret(password), code.as_ref(), None, &Cause::system()).await
 }
 
 async fn signed_in(world: &World) -> SignedIn {
@@ -102,7 +102,7 @@ async fn tokens_end_in_their_time() {
     let tokens = signed_in(&world).await;
     world.clock.advance(Duration::from_secs(15 * 60 - 1));
     let caller = world.commands.authenticate(&tokens.access_token.0).await.unwrap();
-    assert!(matches!(caller.principal, Principal::User { .. }) && caller.may("anything:write"));
+    assert!(matches!(caller.principal, Principal::User { .. }) && caller.may("*"));
     world.clock.advance(Duration::from_secs(1));
     assert!(!is_alive(&world, &tokens).await, "an access token is good for 15 minutes");
     let tokens = world.commands.refresh(&tokens.refresh_token).await.unwrap();
@@ -258,7 +258,7 @@ async fn an_address_changes_when_both_sides_agree_and_is_free_again() {
     assert!(world.commands.confirm_email_change(&old, &cause).await.unwrap());
     let gone = sign_in(&world, "correct horse", None).await;
     assert!(matches!(gone, Err(SignInError::InvalidCredentials)));
-    world.commands.sign_in(&to, &right, None, &cause).await.unwrap();
+    world.commands.sign_in(&to, &right, None, None, &cause).await.unwrap();
     assert!(world.commands.confirm_email_change(&old, &cause).await.is_err());
     // The address of before is somebody else's to take, and the new one is not.
     registered(&world).await;

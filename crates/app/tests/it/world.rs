@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use waxwing_app::{
-    commands::{Commands, NewMessage, NewSession, Once},
+    commands::{AccountLimits, Commands, NewMessage, NewSession, Once},
     execute::{Cause, CommandPorts},
     feed::Consumer,
     id_source::IdSource,
@@ -51,6 +51,7 @@ impl World {
             entropy: entropy.clone(),
             ids: Arc::new(IdSource::new(clock.clone(), entropy)),
             network: Network::Sandbox,
+            limits: AccountLimits::default(),
         };
         Self { engine, clock, ports, commands, folder }
     }

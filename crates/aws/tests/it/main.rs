@@ -8,6 +8,7 @@ mod emulators;
 mod fixture;
 mod journal;
 mod left_over;
+mod members;
 mod messages;
 mod network;
 mod rebuild;

@@ -49,7 +49,8 @@ async fn a_user_registers_and_of_many_refreshes_with_one_token_one_wins(fixture:
     let token = kept[0].token.clone().unwrap();
     world.commands.verify_email(&token, &Cause::system()).await.unwrap();
 
-    let tokens = world.commands.sign_in("ada@example.com", &password, None, &Cause::system()).await.unwrap();
+    let signed_in = world.commands.sign_in("ada@example.com", &password, None, None, &Cause::system()).await;
+    let tokens = signed_in.unwrap();
     let caller = world.commands.authenticate(&tokens.access_token.0).await.unwrap();
     assert_eq!(caller.account, made[0].account);
     let tries = join_all((0..8).map(|_| world.commands.refresh(&tokens.refresh_token))).await;

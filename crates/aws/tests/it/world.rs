@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use waxwing_admin::SilentGateway;
 use waxwing_app::{
-    commands::{Commands, NewMessage, NewSession, NewWebhook, Once, Outcomes},
+    commands::{AccountLimits, Commands, NewMessage, NewSession, NewWebhook, Once, Outcomes},
     execute::{Cause, CommandPorts},
     feed::Consumer,
     id_source::IdSource,
@@ -54,6 +54,7 @@ impl World {
             entropy: entropy.clone(),
             ids: Arc::new(IdSource::new(clock, entropy)),
             network: Network::Sandbox,
+            limits: AccountLimits::default(),
         };
         let outcomes = Outcomes { ports: ports.clone(), identities: Identities::new(records) };
         let session = make_session(&commands, "shop").await;

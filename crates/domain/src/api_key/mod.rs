@@ -10,7 +10,7 @@ pub use event::{ApiKeyCreated, ApiKeyEvent, ApiKeyRevoked, ApiKeyRotated};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Network, Secret, SessionId};
+use crate::{Network, Secret, SessionId, account::least_role};
 
 /// Most scopes of one key.
 pub const SCOPES_MAX: usize = 64;
@@ -22,36 +22,9 @@ pub const IP_RANGES_MAX: usize = 64;
 /// Most requests in a minute that a key's own limit can allow.
 pub const RATE_LIMIT_PER_MIN_MAX: u32 = 1_000_000;
 
-/// What scopes are about. A key may be made for what a later version can do.
-const RESOURCES: [&str; 20] = [
-    "account",
-    "admin",
-    "api_keys",
-    "audit",
-    "calls",
-    "campaigns",
-    "channels",
-    "chats",
-    "contacts",
-    "events",
-    "groups",
-    "insights",
-    "labels",
-    "media",
-    "messages",
-    "metrics",
-    "presence",
-    "sandbox",
-    "sessions",
-    "webhooks",
-];
-
 /// True for `*`, `messages:send`, and each resource with `:read` or `:write`.
 pub fn is_scope(scope: &str) -> bool {
-    matches!(scope, "*" | "messages:send")
-        || scope
-            .split_once(':')
-            .is_some_and(|(resource, verb)| RESOURCES.contains(&resource) && matches!(verb, "read" | "write"))
+    least_role(scope).is_some()
 }
 
 /// State of one key: what a check needs.

@@ -74,13 +74,21 @@ pub struct SettingsChange {
     pub device_name: Option<Option<String>>,
     #[serde(deserialize_with = "given")]
     pub proxy: Option<Option<ProxyUrl>>,
+    #[serde(deserialize_with = "said")]
     pub always_online: Option<bool>,
+    #[serde(deserialize_with = "said")]
     pub auto_read: Option<bool>,
+    #[serde(deserialize_with = "said")]
     pub reject_calls: Option<bool>,
+    #[serde(deserialize_with = "said")]
     pub ignore_groups: Option<bool>,
+    #[serde(deserialize_with = "said")]
     pub ignore_broadcasts: Option<bool>,
+    #[serde(deserialize_with = "said")]
     pub ignore_channels: Option<bool>,
+    #[serde(deserialize_with = "said")]
     pub import_history: Option<bool>,
+    #[serde(deserialize_with = "said")]
     pub history_webhooks: Option<bool>,
 }
 
@@ -89,6 +97,11 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// A field that is there and says something.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl SessionSettings {

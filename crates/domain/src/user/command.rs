@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{AccountId, Secret};
+use crate::{AccountId, Secret, account::Role};
 
 /// What can be asked of a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,10 +13,38 @@ pub enum UserCommand {
         name: Option<String>,
         /// The argon2id hash.
         password_hash: Secret,
-        /// The account that the user owns.
+        /// The first account that the user belongs to.
         account: AccountId,
+        /// As what.
+        role: Role,
         /// Present where the address has to be proven before the first sign-in.
         verification: Option<Proof>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Whoever reads the address's mail was invited to an account, and is not the one who registered with the address and
+    /// never proved it.
+    ProveByInvitation {
+        /// 1 to 100 characters.
+        name: String,
+        /// The argon2id hash.
+        password_hash: Secret,
+        /// When.
+        at: Timestamp,
+    },
+    /// Belong to an account.
+    JoinAccount {
+        /// Which.
+        account: AccountId,
+        /// As what.
+        role: Role,
+        /// When.
+        at: Timestamp,
+    },
+    /// Belong to an account no more.
+    LeaveAccount {
+        /// Which.
+        account: AccountId,
         /// When.
         at: Timestamp,
     },

@@ -28,6 +28,9 @@ pub enum UserError {
     /// Used before, or never given.
     #[error("the recovery code is not valid any more")]
     InvalidRecoveryCode,
+    /// 100.
+    #[error("a user belongs to 100 accounts at most; leave one first")]
+    TooManyAccounts,
     /// Asked for a minute ago.
     #[error("mails of this kind are sent once a minute; wait")]
     TooSoon,

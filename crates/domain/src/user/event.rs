@@ -1,8 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Role;
-use crate::{AccountId, Secret};
+use crate::{AccountId, Secret, account::Role};
 
 events! {
     /// What happened to a user.
@@ -11,6 +10,8 @@ events! {
         Registered(UserRegistered) = "user.registered" v "1",
         /// The user belongs to an account.
         JoinedAccount(JoinedAccount) = "user.joined_account" v "1",
+        /// The user belongs to the account no more.
+        LeftAccount(LeftAccount) = "user.left_account" v "1",
         /// The address has to be proven.
         VerificationRequested(VerificationRequested) = "user.verification_requested" v "1",
         /// The address was proven.
@@ -64,6 +65,15 @@ pub struct JoinedAccount {
     pub account: AccountId,
     /// As what.
     pub role: Role,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// See [`UserEvent::LeftAccount`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftAccount {
+    /// Which.
+    pub account: AccountId,
     /// When.
     pub at: Timestamp,
 }

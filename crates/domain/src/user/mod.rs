@@ -10,44 +10,30 @@ mod tests;
 pub use command::{Proof, UserCommand};
 pub use error::UserError;
 pub use event::{
-    EmailChangeConfirmed, EmailChangeRequested, EmailChanged, EmailVerified, JoinedAccount, PasswordChanged,
-    PasswordRehashed, PasswordResetRequested, RecoveryCodeUsed, SignedOutEverywhere, TotpDisabled,
-    TotpEnabled, TotpOffered, UserDeleted, UserEvent, UserRegistered, UserRenamed, VerificationRequested,
+    EmailChangeConfirmed, EmailChangeRequested, EmailChanged, EmailVerified, JoinedAccount, LeftAccount,
+    PasswordChanged, PasswordRehashed, PasswordResetRequested, RecoveryCodeUsed, SignedOutEverywhere,
+    TotpDisabled, TotpEnabled, TotpOffered, UserDeleted, UserEvent, UserRegistered, UserRenamed,
+    VerificationRequested,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use second_factor::SecondFactor;
 
-use crate::{AccountId, Secret};
+use crate::Secret;
 
 /// Longest name of a person, in characters.
 pub const NAME_CHARS_MAX: usize = 100;
+/// Most accounts that one user belongs to.
+pub const ACCOUNTS_MAX: usize = 100;
 /// While a mail is younger than this, no other is sent for the same purpose: nobody's mailbox is flooded.
 pub const MAIL_PAUSE: SignedDuration = SignedDuration::from_secs(60);
-
-/// What a user is in an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// May do everything.
-    Owner,
-}
-
-impl Role {
-    /// As it is shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-        }
-    }
-}
 
 /// State of one user.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct User {
     registered: Option<UserRegistered>,
-    joined: Option<(AccountId, Role)>,
+    joined: Vec<JoinedAccount>,
     /// The address has to be proven before the first sign-in.
     unproven: bool,
     verification: Option<Outstanding>,
@@ -104,9 +90,10 @@ impl User {
         self.registered.as_ref().map(|registered| &registered.password_hash)
     }
 
-    /// To which account the user belongs, and as what.
-    pub fn joined(&self) -> Option<(AccountId, Role)> {
-        self.joined
+    /// Which accounts the user joined, and as what at first, oldest first. Whether the user is still a member only the
+    /// account knows.
+    pub fn joined(&self) -> &[JoinedAccount] {
+        &self.joined
     }
 
     /// True unless the address still has to be proven.
@@ -159,8 +146,9 @@ impl User {
         let Some(user) = &self.registered else {
             return match command {
                 _ if self.deleted => Err(UserError::NotFound),
-                UserCommand::Register { email, name, password_hash, account, verification, at } => {
-                    register(email, name, password_hash, account, verification, at)
+                UserCommand::Register { email, name, password_hash, account, role, verification, at } => {
+                    let joined = JoinedAccount { account, role, at };
+                    register(UserRegistered { email, name, password_hash, at }, joined, verification)
                 },
                 _ => Err(UserError::NotFound),
             };
@@ -191,6 +179,29 @@ impl User {
                     })
                 },
                 _ => Err(UserError::InvalidToken),
+            },
+            C::ProveByInvitation { name, password_hash, at } => match (self.unproven, is_name(&name)) {
+                // Whoever registered with the address before did not show that it is theirs.
+                (true, true) => Ok(vec![
+                    PasswordChanged { password_hash, at }.into(),
+                    EmailVerified { at }.into(),
+                    UserRenamed { name, at }.into(),
+                ]),
+                (true, false) => Err(UserError::InvalidName),
+                (false, _) => Err(UserError::AlreadyExists),
+            },
+            C::JoinAccount { account, role, at } => {
+                match (self.joined.iter().any(|joined| joined.account == account), self.joined.len()) {
+                    (true, _) => Ok(vec![]),
+                    (false, ACCOUNTS_MAX..) => Err(UserError::TooManyAccounts),
+                    (false, _) => Ok(vec![JoinedAccount { account, role, at }.into()]),
+                }
+            },
+            C::LeaveAccount { account, at } => {
+                match self.joined.iter().any(|joined| joined.account == account) {
+                    true => Ok(vec![LeftAccount { account, at }.into()]),
+                    false => Ok(vec![]),
+                }
             },
             C::Rename { name, .. } if user.name.as_ref() == Some(&name) => Ok(vec![]),
             C::Rename { name, at } => match is_name(&name) {
@@ -242,7 +253,8 @@ impl User {
         use UserEvent as E;
         match event {
             E::Registered(registered) => self.registered = Some(registered),
-            E::JoinedAccount(joined) => self.joined = Some((joined.account, joined.role)),
+            E::JoinedAccount(joined) => self.joined.push(joined),
+            E::LeftAccount(left) => self.joined.retain(|joined| joined.account != left.account),
             E::VerificationRequested(VerificationRequested { nonce, expires_at, at, .. }) => {
                 self.unproven = true;
                 self.verification = Some(Outstanding { nonce, asked_at: at, expires_at });
@@ -306,29 +318,24 @@ fn is_name(name: &str) -> bool {
 }
 
 fn register(
-    email: String,
-    name: Option<String>,
-    password_hash: Secret,
-    account: AccountId,
+    registered: UserRegistered,
+    joined: JoinedAccount,
     verification: Option<Proof>,
-    at: Timestamp,
 ) -> Result<Vec<UserEvent>, UserError> {
-    if !is_address(&email) {
+    if !is_address(&registered.email) {
         return Err(UserError::InvalidEmail);
     }
-    if !name.as_deref().is_none_or(is_name) {
+    if !registered.name.as_deref().is_none_or(is_name) {
         return Err(UserError::InvalidName);
     }
-    let asked = verification.map(|Proof { nonce, expires_at }| {
-        VerificationRequested { email: email.clone(), nonce, expires_at, at }.into()
-    });
-    let joined = JoinedAccount { account, role: Role::Owner, at }.into();
-    let registered = UserRegistered { email, name, password_hash, at }.into();
-    Ok([registered, joined].into_iter().chain(asked).collect())
+    let (email, at) = (registered.email.clone(), registered.at);
+    let asked = verification
+        .map(|Proof { nonce, expires_at }| VerificationRequested { email, nonce, expires_at, at }.into());
+    Ok([registered.into(), joined.into()].into_iter().chain(asked).collect())
 }
 
 /// Only what would break elsewhere: that mail arrives is proven by mail.
-fn is_address(email: &str) -> bool {
+pub(crate) fn is_address(email: &str) -> bool {
     let parts = email.split_once('@');
     email.len() <= 254
         && !email.chars().any(|char| char.is_whitespace() || char.is_control())

@@ -1,6 +1,7 @@
 use cqrs_es::test::{AggregateTestExecutor, TestFramework};
 
 use super::*;
+use crate::{AccountId, account::Role};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -24,6 +25,7 @@ fn register(email: &str, verification: Option<Proof>) -> UserCommand {
         name: None,
         password_hash: secret("$argon2id$"),
         account: account(),
+        role: Role::Owner,
         verification,
         at: at(0),
     }
@@ -77,13 +79,13 @@ fn a_user_registers_once_with_an_address_and_owns_an_account() {
         given(vec![]).when(register(email, None)).then_expect_error(UserError::InvalidEmail);
     }
     for name in [String::new(), " ".to_owned(), "x".repeat(NAME_CHARS_MAX + 1)] {
-        let UserCommand::Register { email, password_hash, account, verification, at, .. } =
+        let UserCommand::Register { email, password_hash, account, role, verification, at, .. } =
             register("ada@example.com", None)
         else {
             unreachable!("it registers")
         };
         let named =
-            UserCommand::Register { email, name: Some(name), password_hash, account, verification, at };
+            UserCommand::Register { email, name: Some(name), password_hash, account, role, verification, at };
         given(vec![]).when(named).then_expect_error(UserError::InvalidName);
     }
 }
@@ -255,7 +257,58 @@ fn a_user_who_is_gone_is_not_known_and_does_not_come_back() {
     given(registered()).when(UserCommand::Delete { at: at(50) }).then_expect_events(vec![gone.clone()]);
     let events = [registered(), vec![gone]].concat();
     let left = user(events.clone());
-    assert!(left.registered().is_none() && left.joined().is_none() && !left.keeps_sign_in(at(60)));
+    assert!(left.registered().is_none() && left.joined().is_empty() && !left.keeps_sign_in(at(60)));
     given(events.clone()).when(register("ada@example.com", None)).then_expect_error(UserError::NotFound);
     given(events).when(UserCommand::Delete { at: at(60) }).then_expect_error(UserError::NotFound);
+}
+
+fn other(number: u64) -> AccountId {
+    AccountId::new(number, [1; 10])
+}
+
+fn join(number: u64) -> UserCommand {
+    UserCommand::JoinAccount { account: other(number), role: Role::Viewer, at: at(5) }
+}
+
+#[test]
+fn a_user_joins_and_leaves_accounts() {
+    let joined = UserEvent::from(JoinedAccount { account: other(1), role: Role::Viewer, at: at(5) });
+    let left = UserEvent::from(LeftAccount { account: account(), at: at(6) });
+    let leave = |account| UserCommand::LeaveAccount { account, at: at(6) };
+    given(registered()).when(join(1)).then_expect_events(vec![joined.clone()]);
+    let both = [registered(), vec![joined]].concat();
+    given(both.clone()).when(join(1)).then_expect_events(vec![]);
+    given(both.clone()).when(leave(other(2))).then_expect_events(vec![]);
+    given(both.clone()).when(leave(account())).then_expect_events(vec![left.clone()]);
+    let accounts = |events| user(events).joined().iter().map(|joined| joined.account).collect::<Vec<_>>();
+    assert_eq!(accounts(both.clone()), [account(), other(1)], "oldest first");
+    assert_eq!(accounts([both, vec![left]].concat()), [other(1)]);
+    given(vec![]).when(join(1)).then_expect_error(UserError::NotFound);
+}
+
+#[test]
+fn a_user_belongs_to_a_hundred_accounts_at_most() {
+    let mut events = registered();
+    for number in 1..ACCOUNTS_MAX as u64 {
+        let more = user(events.clone()).decide(join(number)).unwrap();
+        events.extend(more);
+    }
+    given(events).when(join(1_000)).then_expect_error(UserError::TooManyAccounts);
+}
+
+#[test]
+fn an_invitation_proves_an_address_that_somebody_else_may_have_registered() {
+    let prove = |name: &str| UserCommand::ProveByInvitation {
+        name: name.to_owned(),
+        password_hash: secret("new"),
+        at: at(5),
+    };
+    let renamed = UserRenamed { name: "Ada".into(), at: at(5) };
+    let proven = vec![changed(5), EmailVerified { at: at(5) }.into(), renamed.into()];
+    given(unproven()).when(prove("Ada")).then_expect_events(proven.clone());
+    given(unproven()).when(prove(" ")).then_expect_error(UserError::InvalidName);
+    given(registered()).when(prove("Ada")).then_expect_error(UserError::AlreadyExists);
+    let user = user([unproven(), proven].concat());
+    assert!(user.is_verified() && user.password_hash() == Some(&secret("new")));
+    assert!(user.verification_nonce().is_none(), "the first mail proves nothing any more");
 }

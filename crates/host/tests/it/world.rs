@@ -178,7 +178,8 @@ impl World {
         let runner = FeedRunner::new(engine.feed(), engine.records(), Arc::new(projection));
         tokio::spawn(runner.run(stop.subscribe()));
         let ids = Arc::new(IdSource::new(clock, entropy.clone()));
-        let commands = Commands { ports, records: engine.records(), entropy, ids, network: NETWORK };
+        let (records, limits) = (engine.records(), Default::default());
+        let commands = Commands { ports, records, entropy, ids, network: NETWORK, limits };
         Self {
             network,
             wire,

@@ -47,7 +47,63 @@ async fn the_operator_finds_accounts_users_hosts_and_queues() -> Result<()> {
     }
     is(&ada.delete("/admin/queues/webhooks/dead-letters/x").await?, 403, "forbidden")?;
 
+    is(&ada.post("/me/delete", json!({ "password": "wrong horse" })).await?, 403, "wrong_password")?;
     let gone = ada.post("/me/delete", json!({ "password": PASSWORD })).await?;
-    ensure!(gone.status == 204 || gone.status == 409, "{gone:?}");
+    ensure!(gone.status == 204, "{gone:?}");
+    is(&ada.get("/me").await?, 401, "unauthorized")?;
+    is(&login(&operator, "ada@example.com", PASSWORD).await?, 401, "invalid_credentials")?;
+    for path in ["/admin/users?q=ada@", "/admin/accounts?q=Ada"] {
+        eventually("the end", async || {
+            Ok((operator.get(path).await?.body["data"] == json!([])).then_some(()))
+        })
+        .await?;
+    }
+    verified(&operator, "ada@example.com").await?;
+    waxwing.stop().await.map(drop)
+}
+
+#[tokio::test]
+async fn an_account_is_suspended_restored_and_deleted() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let waxwing = Waxwing::start(folder.path()).await?;
+    let operator = waxwing.client()?;
+    verified(&operator, "ada@example.com").await?;
+    let tokens = login(&operator, "ada@example.com", PASSWORD).await?;
+    let ada = operator.with_key(text(&tokens, "access_token")?);
+    let me = ada.get("/me").await?;
+    let account = me.body["account"]["id"].as_str().context("an account")?.to_owned();
+    let made = ada.post("/api-keys", json!({ "name": "k", "mode": "test", "scopes": ["*"] })).await?;
+    let key = operator.with_key(text(&made, "key")?);
+    let session = key.connected_session("shop", "+15550001111").await?;
+
+    let suspend = format!("/admin/accounts/{account}/suspend");
+    is(&ada.post(&suspend, json!({})).await?, 403, "forbidden")?;
+    ensure!(operator.post(&suspend, json!({})).await?.status == 204);
+    for client in [&ada, &key] {
+        is(&client.get("/sessions").await?, 403, "account_suspended")?;
+    }
+    eventually("the operator's list", async || {
+        let list = operator.get(&format!("/admin/accounts?q={account}")).await?;
+        Ok((list.body["data"][0]["suspended"] == true).then_some(()))
+    })
+    .await?;
+    ensure!(operator.post(&format!("/admin/accounts/{account}/restore"), json!({})).await?.status == 204);
+    eventually("the session stopped", async || {
+        let session = key.get(&format!("/sessions/{session}")).await?;
+        ensure!(session.status == 200, "{session:?}");
+        Ok((session.body["status"] == "stopped").then_some(()))
+    })
+    .await?;
+    let own = format!("/admin/accounts/{}/suspend", operator.account_id());
+    is(&operator.post(&own, json!({})).await?, 409, "operators_account")?;
+
+    is(&ada.post("/account/delete", json!({ "password": "wrong horse" })).await?, 403, "wrong_password")?;
+    let gone = ada.post("/account/delete", json!({ "password": PASSWORD })).await?;
+    ensure!(gone.status == 204, "{gone:?}");
+    for client in [&ada, &key] {
+        is(&client.get("/sessions").await?, 401, "unauthorized")?;
+    }
+    let late = login(&operator, "ada@example.com", PASSWORD).await?;
+    ensure!(late.status == 403, "the user is there and belongs to nothing: {late:?}");
     waxwing.stop().await.map(drop)
 }

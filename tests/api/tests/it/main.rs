@@ -1,14 +1,21 @@
 //! Black-box tests: waxwing as a process, over HTTP.
 
 mod admin;
+mod attacks;
 mod audit;
 mod auth;
+mod authorisation;
 mod bad_input;
+mod browsers;
 mod docs;
 mod identity;
+mod isolation;
 mod keys;
 mod kill;
 mod lifecycle;
+mod limits;
+mod members;
+mod operations;
 mod profile;
 mod sandbox;
 mod settings;
