@@ -133,8 +133,9 @@ mod tests {
 
     #[test]
     fn mails_look_as_they_did() {
+        type Make = fn(String, Secret, Timestamp) -> Mail;
         let at = Timestamp::from_second(1_800_000_000).unwrap();
-        let makes: [(&str, fn(String, Secret, Timestamp) -> Mail); 5] = [
+        let makes: [(&str, Make); 5] = [
             ("verification", Mail::verification),
             ("password_reset", Mail::password_reset),
             ("old_address", Mail::old_address),

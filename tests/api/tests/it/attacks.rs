@@ -185,7 +185,7 @@ async fn paths_and_headers_that_smuggle_are_refused() -> Result<()> {
         format!("/api/v1/sessions/{id}%2fqr"),
         format!("/api/v1/sessions/{id}%00"),
         format!("/api/v1/sessions/{id}%0d%0aX-Injected:%201"),
-        format!("/api/v1/sessions/%ff%fe"),
+        "/api/v1/sessions/%ff%fe".to_owned(),
         format!("/api/v1/sessions/{}", "x".repeat(8_000)),
         "/api/v1//sessions".to_owned(),
         "/api/v1/./sessions".to_owned(),
