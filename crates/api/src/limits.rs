@@ -33,7 +33,7 @@ or replaced a forgotten password, within 90 days is not new to the user.
 
 On AWS the functions hold the limits together, but for the process's own. Each takes a tenth of a bucket at once out of a row, by a conditional write, and spends that
 without asking. So a bucket costs at most 10 writes when it was full, and in each time that it fills 10 more, and 10 for each function that finds less than a tenth; what a function holds and
-does not spend, a tenth at most, is lost to the others. Nobody gets more than the bucket held and what came into it, but for a tenth of each function that lost eight tries in a row to others. A holder that asks seldom costs one write for each tenth. Where
+does not spend, a tenth at most, is lost to the others. Nobody gets more than the bucket held and what came into it, but for a tenth of a large bucket (1,000 and more) for each function that lost eight tries in a row to others. A holder that asks seldom costs one write for each tenth. Where
 the row cannot be read, each function gives a tenth for every tenth of the time. Standalone writes nothing.
 
 ## Sizes

@@ -24,7 +24,7 @@ mod sign_in;
 
 use std::sync::Arc;
 
-pub use authenticate::{AuthenticateError, Caller, Principal, parse_ip_range};
+pub use authenticate::{AuthenticateError, Caller, KeyBounds, Principal, parse_ip_range};
 pub use change_api_key::KEY_OVERLAP_S_MAX;
 pub use create_account::{CreateAccountError, CreatedAccount, NewAccount};
 pub use create_api_key::{API_KEYS_MAX, ApiKeyCommandError, CreatedApiKey, DrawnApiKey, NewApiKey};

@@ -61,14 +61,28 @@ impl SmtpMailer {
     }
 }
 
+/// True where the recipient or the mail is refused (RFC 5321, section 4.2.3), or the server cannot take an address of this
+/// form. Everything else, a wrong password too, can be mended, and the mail waits.
+fn is_about_the_mail(error: &lettre::transport::smtp::Error) -> bool {
+    error.is_client() || error.status().is_some_and(|code| (550..=554).contains(&u16::from(code)))
+}
+
 #[async_trait]
 impl Mailer for SmtpMailer {
     async fn send(&self, id: &str, mail: &Mail) -> Result<(), PortError> {
-        match self.transport.send(self.message(id, mail)?).await {
+        let message = match self.message(id, mail) {
+            Ok(message) => message,
+            Err(error) => {
+                // Nobody can have such an address. What waits behind it goes on.
+                tracing::warn!(mail = id, %error, "a mail cannot be written");
+                return Ok(());
+            },
+        };
+        match self.transport.send(message).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is_permanent() => {
+            Err(error) if is_about_the_mail(&error) => {
                 // There is no such mailbox, or it takes nothing of ours. No other try helps.
-                tracing::warn!(mail = id, %error, "the mail server refused a mail for good");
+                tracing::warn!(mail = id, %error, "a mail is refused for good");
                 Ok(())
             },
             Err(error) => Err(PortError::Unavailable(format!("the mail server: {error}"))),

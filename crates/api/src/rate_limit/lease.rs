@@ -16,6 +16,9 @@ const TRIES_MAX: usize = 8;
 /// A row is kept so much longer than its bucket takes to fill: clocks differ.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 
+/// Tokens of a lease from which on a bucket is large.
+const LARGE: f64 = 100.0;
+
 /// What a process got.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lease {
@@ -33,8 +36,10 @@ pub(super) fn size(allowance: Allowance) -> f64 {
 }
 
 /// Takes a lease, or what there is of one. Where the row cannot be read or written a lease is given all the same: a limit
-/// must not be what stops the service.
+/// must not be what stops the service. Who always finds others faster gets one of a large bucket only: those who guess
+/// secrets could make the others, and their buckets are small.
 pub(super) async fn take(records: &dyn Records, key: &Key, allowance: Allowance, now: Timestamp) -> Lease {
+    let mut is_given = size(allowance) >= LARGE;
     for _ in 0..TRIES_MAX {
         match try_take(records, key, allowance, now).await {
             Ok(Some(lease)) => return lease,
@@ -42,11 +47,13 @@ pub(super) async fn take(records: &dyn Records, key: &Key, allowance: Allowance,
             Ok(None) => {},
             Err(error) => {
                 tracing::warn!(%error, "a rate limit is kept by each process alone for a moment");
+                is_given = true;
                 break;
             },
         }
     }
-    let (tokens, empty) = (size(allowance), Bucket { allowance, tokens: 0.0, at: now });
+    let tokens = if is_given { size(allowance) } else { 0.0 };
+    let empty = Bucket { allowance, tokens: 0.0, at: now };
     Lease { tokens, left: empty, asks_at: asks_at(empty, now) }
 }
 

@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use jiff::SignedDuration;
 use waxwing_app::{
-    commands::{CreatedApiKey, KEY_OVERLAP_S_MAX, NewApiKey, Once, Repeatable},
+    commands::{CreatedApiKey, KEY_OVERLAP_S_MAX, KeyBounds, NewApiKey, Once, Repeatable},
     queries,
     views::ApiKeyView,
 };
@@ -63,9 +63,26 @@ fn within(actor: &Actor<ApiKeysWrite>, wanted: &CreateApiKeyIn) -> Result<(), Pr
     for session in wanted.session_ids.iter().flatten() {
         actor.session(*session).map_err(|problem| problem.at("/session_ids"))?;
     }
-    match wanted.session_ids.is_none() && !actor.caller().may_touch_all() {
-        true => Err(Problem::new("forbidden", "Name the sessions: the caller may touch some only.")),
-        false => Ok(()),
+    if wanted.session_ids.is_none() && !actor.caller().may_touch_all() {
+        return Err(Problem::new("forbidden", "Name the sessions: the caller may touch some only."));
+    }
+    bounded(
+        actor,
+        KeyBounds {
+            ip_allow_list: wanted.ip_allow_list.as_deref(),
+            expires_at: wanted.expires_at,
+            rate_limit_per_min: wanted.rate_limit_per_min,
+        },
+    )
+}
+
+fn bounded(actor: &Actor<ApiKeysWrite>, bounds: KeyBounds<'_>) -> Result<(), Problem> {
+    match actor.caller().may_hold(&bounds) {
+        true => Ok(()),
+        false => Err(Problem::new(
+            "forbidden",
+            "The calling key is bound to addresses, a time or a limit, and this one would be bound less.",
+        )),
     }
 }
 
@@ -149,6 +166,14 @@ pub(super) async fn rotate_api_key(
     if !before.scopes.iter().all(|scope| actor.caller().may(scope)) {
         return Err(Problem::new("forbidden", "The key may do more than the caller."));
     }
+    bounded(
+        &actor,
+        KeyBounds {
+            ip_allow_list: before.ip_allow_list.as_deref(),
+            expires_at: before.expires_at,
+            rate_limit_per_min: before.rate_limit_per_min,
+        },
+    )?;
     let overlap = SignedDuration::from_secs(overlap_s.into());
     let CreatedApiKey { view, key } =
         api.commands.rotate_api_key(account, id, overlap, &actor.cause()).await?;

@@ -21,6 +21,9 @@ pub(super) async fn list_audit_log(
     actor: Actor<AuditRead>,
     ValidQuery(query): ValidQuery<AuditQuery>,
 ) -> Result<Response, Problem> {
+    if !actor.caller().may_touch_all() {
+        return Err(Problem::new("forbidden", "A key that is bound to sessions sees no changes of others."));
+    }
     let (limit, after) = PageQuery::new(query.limit, query.cursor).read()?;
     let filter = AuditFilter { actor: query.actor, resource: query.resource };
     let (entries, last) = queries::audit_log(&*api.records, actor.account(), &filter, limit, after).await?;

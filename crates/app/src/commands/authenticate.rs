@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use waxwing_domain::{
     AccountId, ApiKeyId, SessionId, UserId,
@@ -47,6 +48,17 @@ pub enum Principal {
         /// What the user is in the account right now.
         role: Role,
     },
+}
+
+/// From where, until when and how often a key may be used.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyBounds<'a> {
+    /// From which addresses; any when absent.
+    pub ip_allow_list: Option<&'a [String]>,
+    /// Until when; for ever when absent.
+    pub expires_at: Option<Timestamp>,
+    /// How often in a minute; as often as the account when absent.
+    pub rate_limit_per_min: Option<u32>,
 }
 
 impl Caller {
@@ -99,6 +111,23 @@ impl Caller {
             _ => false,
         };
         ranges.iter().any(holds)
+    }
+
+    /// True when the caller may make, or hold, a key with these bounds: of a key that is bound itself none is wider.
+    pub fn may_hold(&self, bounds: &KeyBounds<'_>) -> bool {
+        let Some(own) = self.key() else { return true };
+        let range = |text: &String| parse_ip_range(text);
+        let inside = |wanted: &String| {
+            let own = own.ip_allow_list.iter().flatten().filter_map(range);
+            range(wanted).is_some_and(|wanted| own.into_iter().any(|own| own.contains(&wanted)))
+        };
+        let addresses =
+            own.ip_allow_list.is_none() || bounds.ip_allow_list.is_some_and(|list| list.iter().all(inside));
+        let end = own.expires_at.is_none_or(|own| bounds.expires_at.is_some_and(|wanted| wanted <= own));
+        let limit = own
+            .rate_limit_per_min
+            .is_none_or(|own| bounds.rate_limit_per_min.is_some_and(|wanted| wanted <= own));
+        addresses && end && limit
     }
 
     /// How many requests the credential may make in a minute, where it has a limit of its own.
@@ -188,7 +217,7 @@ fn owner(value: &[u8]) -> Option<(AccountId, ApiKeyId)> {
 #[cfg(test)]
 mod tests {
     use waxwing_domain::{
-        Network, Secret, Timestamp,
+        Network, Secret,
         api_key::{ApiKeyCreated, SecretHash},
     };
 
@@ -229,6 +258,32 @@ mod tests {
             let user = Principal::User { id: UserId::new(1, [0; 10]), sign_in: String::new(), role };
             assert_eq!(Caller { account: AccountId::SYSTEM, principal: user }.authority(), Some(role));
         }
+    }
+
+    #[test]
+    fn a_bound_key_makes_no_key_with_wider_bounds() {
+        let second = |second| Some(Timestamp::from_second(second).unwrap());
+        let mut bound = caller(Some(&["203.0.113.0/24"]));
+        if let Principal::ApiKey { key, .. } = &mut bound.principal {
+            (key.expires_at, key.rate_limit_per_min) = (second(100), Some(60));
+        }
+        let list = |ranges: &[&str]| ranges.iter().map(|range| (*range).to_owned()).collect::<Vec<_>>();
+        let (inside, outside) =
+            (list(&["203.0.113.7", "203.0.113.0/25"]), list(&["203.0.113.7", "10.0.0.1"]));
+        let whole =
+            KeyBounds { ip_allow_list: Some(&inside), expires_at: second(100), rate_limit_per_min: Some(60) };
+        assert!(bound.may_hold(&whole));
+        for wider in [
+            KeyBounds { ip_allow_list: None, ..whole },
+            KeyBounds { ip_allow_list: Some(&outside), ..whole },
+            KeyBounds { expires_at: None, ..whole },
+            KeyBounds { expires_at: second(101), ..whole },
+            KeyBounds { rate_limit_per_min: None, ..whole },
+            KeyBounds { rate_limit_per_min: Some(61), ..whole },
+        ] {
+            assert!(!bound.may_hold(&wider), "{wider:?}");
+        }
+        assert!(caller(None).may_hold(&KeyBounds::default()), "one without bounds makes any");
     }
 
     #[test]

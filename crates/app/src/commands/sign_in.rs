@@ -148,11 +148,11 @@ impl Commands {
         password: &Secret,
         cause: &Cause,
     ) -> Result<(), PortError> {
-        if !user.password_hash().is_some_and(passwords::is_outdated) {
+        let Some(verified) = user.password_hash().filter(|hash| passwords::is_outdated(hash)).cloned() else {
             return Ok(());
-        }
+        };
         let password_hash = passwords::hash(&*self.entropy, password).await?;
-        let command = UserCommand::Rehash { password_hash, at: self.ports.clock.now() };
+        let command = UserCommand::Rehash { verified, password_hash, at: self.ports.clock.now() };
         match self.user_command(id, command, cause).await {
             Ok(()) | Err(UserCommandError::User(_)) => Ok(()),
             Err(UserCommandError::Port(error)) => Err(error),

@@ -44,6 +44,7 @@ impl Consumer for Mailing {
     }
 
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
+        let mut waits = Ok(());
         for FeedItem { commit, .. } in items {
             let mails = match commit.stream.kind() {
                 User::TYPE if has(commit, |kind| kind.ends_with("_requested")) => {
@@ -52,9 +53,13 @@ impl Consumer for Mailing {
                 Account::TYPE if has(commit, |kind| kind == INVITED) => self.of_account(commit).await?,
                 _ => continue,
             };
-            self.send(commit, mails).await?;
+            // A mail that the server does not take yet holds up none of those behind it; all come again, and each is sent once.
+            match self.send(commit, mails).await {
+                Err(error) if error.is_transient() => waits = Err(error),
+                sent => sent?,
+            }
         }
-        Ok(())
+        waits
     }
 }
 

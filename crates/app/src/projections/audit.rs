@@ -9,7 +9,6 @@ use waxwing_domain::{
     account::Account,
     api_key::ApiKey,
     session::{Session, SessionEvent},
-    user::User,
     webhook_endpoint::WebhookEndpoint,
 };
 
@@ -26,7 +25,8 @@ use crate::{
 /// How long an entry is shown. The journal keeps what it says.
 const SHOWN: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// Who changed what, by account: everything but messages and calls, which have their own lists.
+/// Who changed what, by account: everything but messages and calls, which have their own lists, and users, who belong to no
+/// account: what they change about themselves is nobody's but theirs.
 pub struct AuditProjection {
     /// Journal and encryption.
     pub ports: CommandPorts,
@@ -41,7 +41,7 @@ impl Consumer for AuditProjection {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &[Account::TYPE, ApiKey::TYPE, Session::TYPE, User::TYPE, WebhookEndpoint::TYPE]
+        &[Account::TYPE, ApiKey::TYPE, Session::TYPE, WebhookEndpoint::TYPE]
     }
 
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
@@ -73,7 +73,7 @@ impl AuditProjection {
         Ok(Row { expires_at, ..rows::row(key, 1, &entry)? })
     }
 
-    /// What is shown of the thing before the commit and after it. Nothing of users: they are nobody's but their own.
+    /// What is shown of the thing before the commit and after it.
     async fn states(&self, commit: &Commit) -> Result<(Value, Value), PortError> {
         let (id, unreadable) = (commit.stream.id(), || PortError::Corrupt(commit.stream.to_string()));
         match commit.stream.kind() {

@@ -10,7 +10,7 @@ use waxwing_app::{
     feed::{Consumer, FeedRunner, parked},
     kept_mail::KeptMail,
     keys,
-    ports::{FeedItem, PortError, StreamName},
+    ports::{FeedItem, Guard, PortError, Row, StreamName, Write},
     processes::{Erasing, Mailing},
     projections::AuditProjection,
 };
@@ -112,6 +112,11 @@ async fn a_user_who_is_deleted_leaves_nothing_readable_and_an_address_that_is_fr
     assert!(matches!(&events[0], UserEvent::Registered(user) if user.email == EMAIL), "others stay readable");
 }
 
+fn straggler(account: AccountId) -> Row {
+    let key = keys::audit_entry(account, jiff::Timestamp::UNIX_EPOCH, &StreamName::new("session", "x"), 1);
+    Row { key, value: Vec::new(), version: 1, indexes: Vec::new(), expires_at: None }
+}
+
 #[tokio::test]
 async fn an_account_that_is_deleted_loses_its_sessions_its_rows_and_its_keys() {
     let world = World::new();
@@ -154,6 +159,12 @@ async fn an_account_that_is_deleted_loses_its_sessions_its_rows_and_its_keys() {
         world.rows(keys::audit(account)).await.is_empty()
             && world.rows(keys::sessions(account)).await.is_empty()
     );
+    // Somebody who had the key in memory writes behind it.
+    let late = Row { value: b"late".to_vec(), ..straggler(account) };
+    world.engine.records().write_each(vec![Write::Put(late, Guard::Always)]).await.unwrap();
+    assert_eq!(erasing.turn().await.unwrap(), 0, "not yet");
+    world.clock.advance(Duration::from_secs(600));
+    assert_eq!(erasing.turn().await.unwrap(), 1);
     assert!(world.rows(keys::erasures()).await.is_empty(), "it is done");
     assert_eq!(erasing.turn().await.unwrap(), 0);
     let stream = StreamName::new("session", session.id.to_string());

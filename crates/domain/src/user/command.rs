@@ -80,6 +80,8 @@ pub enum UserCommand {
     },
     /// The same password under a better hash.
     Rehash {
+        /// The hash that the password was found to have: if it is another by now, the password was replaced.
+        verified: Secret,
         /// The argon2id hash.
         password_hash: Secret,
         /// When.
