@@ -332,7 +332,11 @@ impl Session {
             };
             match ended {
                 Ended::Dropped { reason, detail } => {
-                    tracing::info!(session = %self.id, reason, detail, "the connection dropped");
+                    // Once for each time that it goes wrong: the tries that follow say the same.
+                    match self.failures {
+                        0 => tracing::info!(session = %self.id, reason, detail, "the connection dropped"),
+                        _ => tracing::debug!(session = %self.id, reason, detail, "dropped again"),
+                    }
                     self.drop_reason = reason;
                     let pause = backoff(self.failures, &*self.shared.ports.entropy);
                     self.failures = self.failures.saturating_add(1);

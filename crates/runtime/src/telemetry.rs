@@ -3,8 +3,8 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 use crate::environment;
 
 /// What is logged when `WAXWING_LOG` says nothing else: what we say, and errors of others. The client library tells of
-/// every connect at `info`, under targets of many names.
-const DEFAULT_FILTER: &str = "error,waxwing=info";
+/// every connect at `info`, under targets of many names, and of each try that fails as an error, which the session says once.
+const DEFAULT_FILTER: &str = "error,waxwing=info,whatsapp_rust::client::lifecycle=off";
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
