@@ -44,7 +44,7 @@ impl Operation {
     /// Its address, with a value for each parameter.
     pub fn at(&self, value: impl Fn(&str) -> Result<String>) -> Result<String> {
         let mut path = String::new();
-        for part in self.path.split('/').skip(1) {
+        for part in self.path.trim_start_matches('/').split('/') {
             let name = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
             path = format!("{path}/{}", name.map_or(Ok(part.to_owned()), &value)?);
         }
