@@ -4,8 +4,8 @@ use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use waxwing_app::{
     feed::FeedPush,
-    ports::{Clock, FeedItem, PortError, Queue},
-    processes::WebhookDispatch,
+    ports::{Clock, FeedItem, PortError},
+    worker::JobHandler,
 };
 use waxwing_aws::{AwsWork, StreamRecord};
 use waxwing_runtime::{SystemClock, print_metrics};
@@ -86,23 +86,23 @@ pub async fn run_stream(push: &mut FeedPush, event: StreamEvent) -> Result<Batch
     Ok(BatchFailures::of(failed))
 }
 
-/// A delivery that could be neither made nor put back comes again after this time, which doubles each time.
+/// A job that could be neither made nor put back comes again after this time, which doubles each time.
 const COMES_AGAIN: Duration = Duration::from_secs(20);
 /// Up to the visibility of the queue's messages: so a long outage does not use up the receives after which SQS gives up.
 const COMES_AGAIN_MAX: Duration = Duration::from_secs(360);
 
-/// Makes the deliveries of a batch, side by side. One that could be neither made nor put back comes again.
-pub async fn run_jobs(dispatch: &WebhookDispatch, work: &AwsWork, event: QueueEvent) -> BatchFailures {
+/// Does the jobs of a batch, side by side. One that could be neither done nor put back comes again.
+pub async fn run_jobs(handler: &dyn JobHandler, work: &AwsWork, event: QueueEvent) -> BatchFailures {
     let began = Instant::now();
     let count = event.records.len();
     let delivered = event.records.into_iter().map(|record| async move {
         let receives: u32 = record.attributes.approximate_receive_count.parse().unwrap_or(1);
         let job = AwsWork::job_of(&record.message_id, &record.receipt_handle, &record.body, receives);
-        match dispatch.deliver_one(job.clone()).await {
+        match handler.handle(job.clone()).await {
             Ok(()) => None,
             Err(error) => {
-                tracing::warn!(%error, message = record.message_id, "a delivery has to come again");
-                if let Err(error) = work.release(Queue::WEBHOOKS, &job, comes_again(receives)).await {
+                tracing::warn!(%error, message = record.message_id, "a job has to come again");
+                if let Err(error) = work.release(handler.queue(), &job, comes_again(receives)).await {
                     tracing::warn!(%error, message = record.message_id, "it comes when its visibility ends");
                 }
                 Some(record.message_id)
@@ -110,7 +110,7 @@ pub async fn run_jobs(dispatch: &WebhookDispatch, work: &AwsWork, event: QueueEv
         }
     });
     let failed = join_all(delivered).await;
-    metric("Deliveries", count, began);
+    metric("Jobs", count, began);
     BatchFailures::of(failed.into_iter().flatten())
 }
 

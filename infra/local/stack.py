@@ -35,6 +35,7 @@ FUNCTIONS = {
     "ProjectorFunction": "projector",
     "DeliveryFunction": "delivery",
     "WebhooksFunction": "webhooks",
+    "MailerFunction": "mailer",
     "SchedulerFunction": "scheduler",
 }
 STACK, BUCKET, REGION = "waxwing", "waxwing-code", "us-east-1"
@@ -162,11 +163,12 @@ def template_with_code(emulator, binaries, folder):
     return json.dumps(template)
 
 
-def deploy(emulator, template, sandbox_url):
+def deploy(emulator, template, sandbox_url, mail_from):
     formation = emulator.client("cloudformation")
     parameters = {
         "Network": "sandbox",
         "SandboxUrl": sandbox_url,
+        "MailFrom": mail_from,
         "Architecture": "arm64" if platform.machine() == "aarch64" else "x86_64",
         "DeletionProtection": "false",
     }
@@ -204,6 +206,8 @@ def settings(outputs, sandbox_url):
         "WAXWING_WEBHOOKS_DEAD_QUEUE_URL": outputs["WebhooksDeadQueue"],
         "WAXWING_RECEIPTS_QUEUE_URL": outputs["ReceiptsQueue"],
         "WAXWING_RECEIPTS_DEAD_QUEUE_URL": outputs["ReceiptsDeadQueue"],
+        "WAXWING_MAILS_QUEUE_URL": outputs["MailsQueue"],
+        "WAXWING_MAILS_DEAD_QUEUE_URL": outputs["MailsDeadQueue"],
         "WAXWING_MEDIA_BUCKET": outputs["MediaBucket"],
     }
 
@@ -266,7 +270,7 @@ def run(arguments):
     progress(f"emulator at {emulator.url}")
     sandbox_port = free_port()
     sandbox_url = f"http://127.0.0.1:{sandbox_port}"
-    outputs = deploy(emulator, template_with_code(emulator, binaries, folder), sandbox_url)
+    outputs = deploy(emulator, template_with_code(emulator, binaries, folder), sandbox_url, arguments.mail_from)
     progress("stack created")
     environment = {**emulator.environment, **settings(outputs, sandbox_url)}
     secret = emulator.client("secretsmanager").get_secret_value(SecretId=outputs["InternalKeySecret"])["SecretString"]
@@ -354,6 +358,7 @@ def main():
     parser.add_argument("--emulator-port", type=int, help="where the emulator that is started listens; a free port unless given")
     parser.add_argument("--via", metavar="URL", help="what all processes take for the emulator: a proxy that counts, or disturbs")
     parser.add_argument("--hosts", type=int, default=1, choices=range(1, 9), help="how many session hosts share the sessions")
+    parser.add_argument("--mail-from", default="", metavar="ADDRESS", help="mails go out by SES from this address; unless given, they are kept")
     parser.add_argument("--until-stdin-closes", action="store_true", help="stop when standard input closes")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -17,8 +17,8 @@ use waxwing_app::{
     commands::AccountLimits,
     feed::{Consumer, FeedRunner},
     kept_mail::KeptMail,
-    ports::{Gateway, Mailer, WebhookPost},
-    processes::{Delivery, Erasing, Mailing, WebhookDispatch, WebhookFanOut},
+    ports::{Gateway, WebhookPost},
+    processes::{Delivery, Erasing, MailDispatch, MailFanOut, WebhookDispatch, WebhookFanOut},
     projections::{
         ApiKeyProjection, AuditProjection, DirectoryProjection, MessageProjection, SessionProjection,
     },
@@ -134,7 +134,9 @@ impl Parts {
         let mut tasks = JoinSet::new();
         let mail = Arc::new(KeptMail { ports: commands.ports.clone(), records: engine.records() });
         let mailer = mail::mailer(args, installation, &mail)?;
-        for consumer in consumers(installation, &gateway, mailer) {
+        let mails = MailDispatch { ports: commands.ports.clone(), work: engine.work(), mailer };
+        tasks.spawn(mails.run(stopped.clone()));
+        for consumer in consumers(installation, &gateway) {
             let mut runner = FeedRunner::new(engine.feed(), engine.records(), consumer);
             runner.load_parked().await?;
             tasks.spawn(runner.run(stopped.clone()));
@@ -189,18 +191,14 @@ fn erasing(Installation { engine, commands, .. }: &Installation) -> Erasing {
     Erasing { commands: commands.clone(), keys: engine.keys(), erasure: engine.erasure() }
 }
 
-fn consumers(
-    installation: &Installation,
-    gateway: &Arc<dyn Gateway>,
-    mailer: Arc<dyn Mailer>,
-) -> [Arc<dyn Consumer>; 9] {
+fn consumers(installation: &Installation, gateway: &Arc<dyn Gateway>) -> [Arc<dyn Consumer>; 9] {
     let (ports, engine) = (&installation.commands.ports, &installation.engine);
     [
         Arc::new(ApiKeyProjection { ports: ports.clone(), records: engine.records() }),
         Arc::new(AuditProjection { ports: ports.clone(), records: engine.records() }),
         Arc::new(DirectoryProjection { ports: ports.clone(), records: engine.records() }),
         Arc::new(erasing(installation)),
-        Arc::new(Mailing { ports: ports.clone(), mailer }),
+        Arc::new(MailFanOut { work: engine.work() }),
         Arc::new(MessageProjection { ports: ports.clone(), records: engine.records() }),
         Arc::new(SessionProjection {
             ports: ports.clone(),

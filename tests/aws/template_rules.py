@@ -25,7 +25,7 @@ PROGRAMS = Path(sys.executable).parent
 APP, NETWORK, HOST, SANDBOX = "template.yaml", "infra/network.yaml", "infra/session-host.yaml", "infra/sandbox.yaml"
 COMPOSE = ("infra/compose.yaml", "infra/compose.dev.yaml", "infra/compose.production.yaml")
 
-FUNCTIONS = ("api", "delivery", "projector", "scheduler", "webhooks")
+FUNCTIONS = ("api", "delivery", "mailer", "projector", "scheduler", "webhooks")
 ENVIRONMENT = {
     "WAXWING_CLAIMS_TABLE",
     "WAXWING_HASH_KEY_SECRET_ID",
@@ -33,6 +33,8 @@ ENVIRONMENT = {
     "WAXWING_JOURNAL_TABLE",
     "WAXWING_KMS_KEY_ID",
     "WAXWING_LOG_FORMAT",
+    "WAXWING_MAILS_DEAD_QUEUE_URL",
+    "WAXWING_MAILS_QUEUE_URL",
     "WAXWING_MEDIA_BUCKET",
     "WAXWING_NETWORK",
     "WAXWING_RECEIPTS_DEAD_QUEUE_URL",
@@ -43,7 +45,7 @@ ENVIRONMENT = {
     "WAXWING_WEBHOOKS_QUEUE_URL",
 }
 # What functions are told besides.
-FUNCTION_ENVIRONMENT = ENVIRONMENT | {"WAXWING_REGISTRATION"}
+FUNCTION_ENVIRONMENT = ENVIRONMENT | {"WAXWING_MAIL_FROM", "WAXWING_REGISTRATION"}
 
 # Where `*` is allowed, and why. An entry that nothing needs any more is a failure, too.
 AWS_POLICIES = {

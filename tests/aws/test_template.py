@@ -104,6 +104,7 @@ MUTATIONS = (
     (queues_keep_what_fails, APP, resource("WebhooksDeadQueue", "MessageRetentionPeriod"), GONE),
     (queues_keep_what_fails, APP, ("Resources", "FeedFailures"), GONE),
     (queues_keep_what_fails, APP, ("Resources", "ReceiptsAge"), GONE),
+    (queues_keep_what_fails, APP, ("Resources", "MailsDead"), GONE),
     (tables_are_safe, APP, resource("JournalTable", "StreamSpecification", "StreamViewType"), "KEYS_ONLY"),
     (tables_are_safe, APP, resource("JournalTable", "BillingMode"), GONE),
     (tables_are_safe, APP, resource("JournalTable", "TimeToLiveSpecification"), {"AttributeName": "ttl", "Enabled": True}),

@@ -11,6 +11,7 @@ mod protocol;
 mod python;
 mod sbom;
 mod shell;
+mod supply_chain;
 mod test;
 mod tidy;
 mod torture;

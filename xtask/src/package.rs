@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use crate::shell::{cargo, output, root, step, target_dir};
 
 /// The functions, by the names of their folders in template.yaml.
-const FUNCTIONS: [&str; 5] = ["api", "projector", "delivery", "webhooks", "scheduler"];
+const FUNCTIONS: [&str; 6] = ["api", "projector", "delivery", "webhooks", "mailer", "scheduler"];
 /// The profile of Cargo.toml that they are built with, and the folder that cargo puts them into.
 const PROFILE: &str = "lambda";
 

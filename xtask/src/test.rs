@@ -1,5 +1,7 @@
 //! `cargo xtask test`
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
     generate::{self, GenArgs},
     protocol,
     shell::{build_programs, cargo, output, step, target_dir},
-    tidy,
+    supply_chain, tidy,
 };
 
 /// What `test` is told.
@@ -17,6 +19,9 @@ pub(crate) struct TestArgs {
     /// One part; all when absent.
     #[arg(value_enum)]
     part: Option<Part>,
+    /// With `supply-chain`: a copy of RustSec's database, in place of fetching it.
+    #[arg(long, value_name = "FOLDER")]
+    advisories: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -36,9 +41,16 @@ enum Part {
     /// The live build has no test feature, refuses a network that is not WhatsApp, and is patient without one. It has a target
     /// folder of its own.
     Live,
+    /// Licences, sources, layering and advisories of all dependencies. Only by itself: compiling its tools takes ten minutes
+    /// once.
+    SupplyChain,
 }
 
-pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
+pub(crate) fn run(TestArgs { part, advisories }: TestArgs) -> Result<()> {
+    if part == Some(Part::SupplyChain) {
+        return supply_chain::run(advisories.as_deref());
+    }
+    ensure!(advisories.is_none(), "--advisories goes with `cargo xtask test supply-chain`");
     let wanted = |one| part.is_none_or(|part| part == one);
     if part.is_none() {
         step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -81,7 +93,7 @@ pub(crate) fn run(TestArgs { part }: TestArgs) -> Result<()> {
         },
         // The rest of the workspace keeps its features, and brings no test.
         Some(Part::Aws) => tests.args(["--package", "waxwing-aws", "--package", "waxwing-tests-deployed"]),
-        Some(Part::Fuzz | Part::Live | Part::Protocol) => return Ok(()),
+        Some(Part::Fuzz | Part::Live | Part::Protocol | Part::SupplyChain) => return Ok(()),
     };
     if wanted(Part::Aws) {
         let emulators = Emulators::install()?;

@@ -12,7 +12,7 @@ use crate::{
     execute::CommandPorts,
     keys,
     mail::Mail,
-    ports::{Bounds, Guard, Key, Mailer, PortError, Query, Records, Row, Sealed, Write},
+    ports::{Bounds, Guard, Key, MailError, Mailer, PortError, Query, Records, Row, Sealed, Write},
 };
 
 /// How long a mail is kept.
@@ -56,7 +56,7 @@ fn newest(limit: usize, before: Option<String>) -> Query {
 
 #[async_trait]
 impl Mailer for KeptMail {
-    async fn send(&self, id: &str, mail: &Mail) -> Result<(), PortError> {
+    async fn send(&self, id: &str, mail: &Mail) -> Result<(), MailError> {
         let Mail { to, subject, text, html, token } = mail.clone();
         let created_at = self.ports.clock.now();
         let view = KeptMailView { to, subject, text, html, token, created_at };
@@ -66,7 +66,7 @@ impl Mailer for KeptMail {
         let expires_at = created_at.checked_add(KEPT).ok();
         let row = Row { key, value: sealed.pack(), version: 1, indexes: Vec::new(), expires_at };
         self.records.write_each(vec![Write::Put(row, Guard::Absent)]).await?;
-        self.drop_oldest().await
+        Ok(self.drop_oldest().await?)
     }
 }
 

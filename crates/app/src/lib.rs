@@ -22,3 +22,4 @@ pub mod sent_mail;
 mod tokens;
 pub mod told_events;
 pub mod views;
+pub mod worker;

@@ -17,7 +17,7 @@ pub use gateway::{
 };
 pub use http_post::{WebhookPost, WebhookPostError, WebhookRequest};
 pub use journal::{Appended, Claim, ClaimKey, Commit, Feed, FeedItem, Journal, Order, StreamName};
-pub use mailer::Mailer;
+pub use mailer::{MailError, Mailer};
 pub use records::{Bounds, Consistency, Guard, IndexEntry, Key, Query, Records, Row, Write};
 pub use secrets::{KeyedHash, Sealed, SecretBox};
 pub use system::{Clock, Entropy, EntropyExt};

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use crate::{
     keys,
     mail::Mail,
-    ports::{Clock, Consistency, Guard, Mailer, PortError, Records, Row, Write},
+    ports::{Clock, Consistency, Guard, MailError, Mailer, Records, Row, Write},
 };
 
 /// Longer than any token that a mail carries is good: later the same mail would not be made again.
@@ -26,7 +26,7 @@ pub struct SentOnce {
 
 #[async_trait]
 impl Mailer for SentOnce {
-    async fn send(&self, id: &str, mail: &Mail) -> Result<(), PortError> {
+    async fn send(&self, id: &str, mail: &Mail) -> Result<(), MailError> {
         let key = keys::sent_mail(id);
         if self.records.get(&key, Consistency::Strong).await?.is_some() {
             return Ok(());
@@ -34,6 +34,7 @@ impl Mailer for SentOnce {
         self.mailer.send(id, mail).await?;
         let expires_at = self.clock.now().checked_add(REMEMBERED).ok();
         let row = Row { key, value: Vec::new(), version: 1, indexes: Vec::new(), expires_at };
-        self.records.write_each(vec![Write::Put(row, Guard::Absent)]).await.map(drop)
+        self.records.write_each(vec![Write::Put(row, Guard::Absent)]).await?;
+        Ok(())
     }
 }

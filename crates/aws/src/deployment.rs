@@ -9,18 +9,19 @@ use waxwing_app::{
     feed::Consumer,
     id_source::IdSource,
     kept_mail::KeptMail,
-    ports::{Clock, Entropy, Gateway, Pairing, PortError, Records, Work},
-    processes::{Delivery, Erasing, Mailing, WebhookFanOut},
+    ports::{Clock, Entropy, Gateway, Mailer, Pairing, PortError, Records, Work},
+    processes::{Delivery, Erasing, MailDispatch, MailFanOut, WebhookFanOut},
     projections::{
         ApiKeyProjection, AuditProjection, DirectoryProjection, MessageProjection, SessionProjection,
     },
+    sent_mail::SentOnce,
 };
 use waxwing_domain::Network;
 use waxwing_signed_http::{Client, SigningKey};
 
 use crate::{
     AwsEngine, AwsSettings, AwsWork, MissingSetting, QueueUrls, config_loader, gateway::HttpGateway,
-    secret_key,
+    mailer::SesMailer, secret_key,
 };
 
 /// Makes a client that signs with a key, for an address.
@@ -56,8 +57,10 @@ pub struct Deployment {
     pub work: Arc<AwsWork>,
     /// Use cases.
     pub commands: Commands,
-    /// Mails, kept for the operator.
+    /// Mails, kept for the operator where there is no sender's address.
     pub mail: Arc<KeptMail>,
+    /// Who sends them.
+    mailer: Arc<dyn Mailer>,
     /// Hints to session hosts.
     pub gateway: Arc<dyn Gateway>,
     /// Asks them for codes.
@@ -110,12 +113,21 @@ impl Deployment {
             ),
         };
         let mail = Arc::new(KeptMail { ports: commands.ports.clone(), records: records.clone() });
+        // CloudFormation sets what is not given to nothing.
+        let mailer: Arc<dyn Mailer> = match variable("WAXWING_MAIL_FROM").filter(|from| !from.is_empty()) {
+            Some(from) => Arc::new(SentOnce {
+                mailer: Arc::new(SesMailer::new(&config, from)),
+                records: records.clone(),
+                clock: commands.ports.clock.clone(),
+            }),
+            None => mail.clone(),
+        };
         let (made, key) = (maker.clone(), internal_key.clone());
         let gateway = HttpGateway::new(records, Arc::new(move |address| made(address, key.clone())));
         let gateway = Arc::new(gateway);
         let sandbox = variable("WAXWING_SANDBOX_URL").map(|url| maker(&url, internal_key.clone()));
         let pairing = gateway.clone();
-        Ok(Self { engine, work, commands, mail, gateway, pairing, internal_key, sandbox })
+        Ok(Self { engine, work, commands, mail, mailer, gateway, pairing, internal_key, sandbox })
     }
 
     /// Read models and state.
@@ -136,7 +148,7 @@ impl Deployment {
             Arc::new(AuditProjection { ports: ports.clone(), records: records.clone() }),
             Arc::new(DirectoryProjection { ports: ports.clone(), records: records.clone() }),
             Arc::new(self.erasing()),
-            Arc::new(Mailing { ports: ports.clone(), mailer: self.mail.clone() }),
+            Arc::new(MailFanOut { work: self.work() }),
             Arc::new(MessageProjection { ports: ports.clone(), records: records.clone() }),
             Arc::new(SessionProjection {
                 ports: ports.clone(),
@@ -145,6 +157,12 @@ impl Deployment {
             }),
             Arc::new(WebhookFanOut { ports, records, work: self.work() }),
         ]
+    }
+
+    /// Who sends mails.
+    pub fn mails(&self) -> MailDispatch {
+        let (ports, mailer) = (self.commands.ports.clone(), self.mailer.clone());
+        MailDispatch { ports, work: self.work(), mailer }
     }
 
     /// What is deleted for good.

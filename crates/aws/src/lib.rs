@@ -1,4 +1,4 @@
-//! The engine of the serverless shape: DynamoDB, SQS, KMS and Secrets Manager.
+//! The engine of the serverless shape: DynamoDB, SQS, SES, KMS and Secrets Manager.
 //!
 //! Three tables, declared with the functions that use them, and documented key by key in `docs/reference/dynamodb.md`:
 //!
@@ -18,6 +18,7 @@ mod failure;
 mod gateway;
 mod item;
 mod journal;
+mod mailer;
 mod pause;
 mod records;
 mod secret_key;

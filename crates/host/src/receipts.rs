@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use waxwing_app::{
     keys,
     ports::{Clock, Consistency, Guard, Job, Key, NewJob, PortError, Queue, Records, SecretBox, Work, Write},
     rows,
+    worker::{JobHandler, Worker},
 };
 use waxwing_domain::{
     AccountId, MessageId, Person, SessionId,
@@ -24,8 +26,6 @@ const LEASE: Duration = Duration::from_secs(30);
 const BATCH: usize = 64;
 /// The row of a receipt outlives its job, which waits for 14 days at most: as a dead letter.
 const ROW_KEPT: SignedDuration = SignedDuration::from_hours(15 * 24);
-/// Pause after the engine failed.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// A receipt that waits for its message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -110,39 +110,30 @@ impl Parking {
     }
 }
 
-/// Tries parked receipts again until `stop` becomes true.
+/// Tries parked receipts again.
 pub(crate) struct ReceiptRetry {
     pub(crate) outcomes: Outcomes,
     pub(crate) parking: Parking,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+#[async_trait]
+impl JobHandler for ReceiptRetry {
+    fn queue(&self) -> Queue {
+        Queue::RECEIPTS
+    }
+
+    async fn handle(&self, job: Job) -> Result<(), PortError> {
+        self.look(&job).await
+    }
+}
+
 impl ReceiptRetry {
-    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            let jobs = match self.parking.work.lease(Queue::RECEIPTS, BATCH, LEASE).await {
-                Ok(jobs) => jobs,
-                Err(error) => {
-                    tracing::warn!(%error, "parked receipts wait for the engine");
-                    tokio::select! {
-                        () = tokio::time::sleep(PAUSE) => {}
-                        _ = stop.changed() => {}
-                    }
-                    continue;
-                },
-            };
-            for job in &jobs {
-                if let Err(error) = self.look(job).await {
-                    tracing::warn!(%error, "a parked receipt waits for the engine");
-                }
-            }
-            if jobs.is_empty() {
-                tokio::select! {
-                    () = self.parking.work.changed(Queue::RECEIPTS) => {}
-                    _ = stop.changed() => {}
-                }
-            }
-        }
+    /// Runs until `stop` becomes true.
+    pub(crate) async fn run(self, stop: watch::Receiver<bool>) {
+        let work = self.parking.work.clone();
+        // One after the other: several are about one message.
+        Worker { work, handler: Arc::new(self), batch: BATCH, side_by_side: 1, lease: LEASE }.run(stop).await;
     }
 
     async fn look(&self, job: &Job) -> Result<(), PortError> {

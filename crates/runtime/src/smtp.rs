@@ -9,7 +9,7 @@ use lettre::{
 };
 use waxwing_app::{
     mail::Mail,
-    ports::{Mailer, PortError},
+    ports::{MailError, Mailer, PortError},
 };
 
 /// How long the server may take for each step.
@@ -45,8 +45,10 @@ impl SmtpMailer {
         Ok(Self { transport: builder.timeout(Some(TIMEOUT)).build(), from })
     }
 
-    fn message(&self, id: &str, mail: &Mail) -> Result<Message, PortError> {
-        let unusable = |error: &dyn std::fmt::Display| PortError::Corrupt(format!("a mail: {error}"));
+    fn message(&self, id: &str, mail: &Mail) -> Result<Message, MailError> {
+        // Nobody can have such an address.
+        let unusable =
+            |error: &dyn std::fmt::Display| MailError::Refused(format!("it cannot be written: {error}"));
         let to: Mailbox = mail.to.parse().map_err(|error| unusable(&error))?;
         // The same for the same mail: where it is sent twice, after a crash, mail programs show it once.
         let local: String =
@@ -69,23 +71,16 @@ fn is_about_the_mail(error: &lettre::transport::smtp::Error) -> bool {
 
 #[async_trait]
 impl Mailer for SmtpMailer {
-    async fn send(&self, id: &str, mail: &Mail) -> Result<(), PortError> {
-        let message = match self.message(id, mail) {
-            Ok(message) => message,
-            Err(error) => {
-                // Nobody can have such an address. What waits behind it goes on.
-                tracing::warn!(mail = id, %error, "a mail cannot be written");
-                return Ok(());
-            },
-        };
+    async fn send(&self, id: &str, mail: &Mail) -> Result<(), MailError> {
+        let message = self.message(id, mail)?;
         match self.transport.send(message).await {
             Ok(_) => Ok(()),
             Err(error) if is_about_the_mail(&error) => {
-                // There is no such mailbox, or it takes nothing of ours. No other try helps.
-                tracing::warn!(mail = id, %error, "a mail is refused for good");
-                Ok(())
+                // What the server says may name the address, which belongs into no log.
+                let status = error.status().map(|code| code.to_string()).unwrap_or_default();
+                Err(MailError::Refused(format!("the mail server takes no such mail ({status})")))
             },
-            Err(error) => Err(PortError::Unavailable(format!("the mail server: {error}"))),
+            Err(error) => Err(PortError::Unavailable(format!("the mail server: {error}")).into()),
         }
     }
 }

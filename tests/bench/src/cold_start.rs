@@ -38,13 +38,14 @@ struct Start {
 }
 
 /// Each function and an event that needs no row.
-fn functions() -> [(&'static str, Value); 5] {
+fn functions() -> [(&'static str, Value); 6] {
     let none = json!({ "Records": [] });
     [
         ("api", health()),
         ("projector", none.clone()),
         ("delivery", none.clone()),
-        ("webhooks", none),
+        ("webhooks", none.clone()),
+        ("mailer", none),
         ("scheduler", json!({})),
     ]
 }

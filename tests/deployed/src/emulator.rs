@@ -1,7 +1,7 @@
 //! Requests to the emulator itself, past the proxy.
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use waxwing_tests_api::http_client;
 
 use crate::stack::Stack;
@@ -44,6 +44,24 @@ pub async fn invoke(stack: &Stack, function: &str, event: &Value) -> Result<Valu
         .header("authorization", authorization("lambda"))
         .body(event.to_string());
     answer(function, request).await
+}
+
+/// The mails that SES took for an address.
+pub async fn mails_to(stack: &Stack, to: &str) -> Result<Vec<Value>> {
+    let request = http_client()?.get(format!("{}/_ministack/ses/messages", stack.proxy.emulator()));
+    let told = answer("mails", request).await?;
+    let accounts = told["messages"].as_object().context("the accounts")?.values();
+    let all = accounts.filter_map(Value::as_array).flatten();
+    Ok(all.filter(|mail| mail["To"] == json!([to])).cloned().collect())
+}
+
+/// Has SES take mails from an address.
+pub async fn verify_sender(stack: &Stack, address: &str) -> Result<()> {
+    let request = http_client()?
+        .post(format!("{}/v2/email/identities", stack.proxy.emulator()))
+        .header("authorization", authorization("ses"))
+        .body(json!({ "EmailIdentity": address }).to_string());
+    answer("CreateEmailIdentity", request).await.map(drop)
 }
 
 async fn answer(what: &str, request: reqwest::RequestBuilder) -> Result<Value> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::{emulator, stack::Stack};
@@ -20,25 +20,43 @@ pub struct Invocations {
 
 /// By function, since the deployment began.
 pub async fn invocations(stack: &Stack) -> Result<BTreeMap<String, Invocations>> {
-    let groups = emulator::call(stack, "Logs_20140328.DescribeLogGroups", &json!({})).await?;
     let mut functions = BTreeMap::new();
-    for group in groups["logGroups"].as_array().into_iter().flatten() {
-        let name = group["logGroupName"].as_str().context("a name")?;
-        let Some(function) = function(name) else { continue };
+    for (function, group) in groups(stack).await? {
         let found: &mut Invocations = functions.entry(function.to_owned()).or_default();
-        let mut request = json!({ "logGroupName": name, "limit": 10_000 });
-        loop {
-            let page = emulator::call(stack, "Logs_20140328.FilterLogEvents", &request).await?;
-            for event in page["events"].as_array().into_iter().flatten() {
-                found.add(event["message"].as_str().unwrap_or_default());
-            }
-            match page["nextToken"].as_str() {
-                Some(token) => request["nextToken"] = json!(token),
-                None => break,
-            }
-        }
+        lines(stack, &group, |line| found.add(line)).await?;
     }
     Ok(functions)
+}
+
+/// True when a function has written this.
+pub async fn mention(stack: &Stack, function: &str, text: &str) -> Result<bool> {
+    let mut found = false;
+    for (_, group) in groups(stack).await?.into_iter().filter(|(of, _)| *of == function) {
+        lines(stack, &group, |line| found |= line.contains(text)).await?;
+    }
+    Ok(found)
+}
+
+/// The functions' log groups.
+async fn groups(stack: &Stack) -> Result<Vec<(&'static str, String)>> {
+    let groups = emulator::call(stack, "Logs_20140328.DescribeLogGroups", &json!({})).await?;
+    let names = groups["logGroups"].as_array().into_iter().flatten();
+    let names = names.filter_map(|group| group["logGroupName"].as_str());
+    Ok(names.filter_map(|name| Some((function(name)?, name.to_owned()))).collect())
+}
+
+async fn lines(stack: &Stack, group: &str, mut read: impl FnMut(&str)) -> Result<()> {
+    let mut request = json!({ "logGroupName": group, "limit": 10_000 });
+    loop {
+        let page = emulator::call(stack, "Logs_20140328.FilterLogEvents", &request).await?;
+        for event in page["events"].as_array().into_iter().flatten() {
+            read(event["message"].as_str().unwrap_or_default());
+        }
+        match page["nextToken"].as_str() {
+            Some(token) => request["nextToken"] = json!(token),
+            None => return Ok(()),
+        }
+    }
 }
 
 /// What came since then.
@@ -71,11 +89,12 @@ impl Invocations {
 
 /// Of which function the log is: CloudFormation makes its name of ours.
 fn function(group: &str) -> Option<&'static str> {
-    const NAMES: [(&str, &str); 5] = [
+    const NAMES: [(&str, &str); 6] = [
         ("ApiLogs", "api"),
         ("ProjectorLogs", "projector"),
         ("DeliveryLogs", "delivery"),
         ("WebhooksLogs", "webhooks"),
+        ("MailerLogs", "mailer"),
         ("SchedulerLogs", "scheduler"),
     ];
     NAMES.into_iter().find(|(part, _)| group.contains(part)).map(|(_, function)| function)

@@ -19,16 +19,20 @@ use waxwing_tests_api::{Client, Credentials, eventually, program};
 
 use crate::proxy::Proxy;
 
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 9] = [
     "api",
     "projector",
     "delivery",
     "webhooks",
+    "mailer",
     "scheduler",
     "waxwing",
     "waxwing-session-host",
     "waxwing-admin",
 ];
+
+/// Whom mails come from.
+pub const MAIL_FROM: &str = "waxwing@mail.example";
 
 /// A deployment with everything that runs in it.
 pub struct Stack {
@@ -56,6 +60,7 @@ impl Stack {
         let process = Command::new(python)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/local/stack.py"))
             .args(["--listen", "127.0.0.1:0", "--until-stdin-closes", "--via", proxy.url()])
+            .args(["--mail-from", MAIL_FROM])
             .args(["--emulator-port", &port.to_string(), "--hosts", &hosts.to_string(), "--bin-dir"])
             .arg(&binaries)
             .arg("--data-dir")

@@ -15,8 +15,10 @@ impl Queue {
     pub const WEBHOOKS: Self = Self("webhooks");
     /// Receipts whose message is not known yet.
     pub const RECEIPTS: Self = Self("receipts");
+    /// Mails to people.
+    pub const MAILS: Self = Self("mails");
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::WEBHOOKS, Self::RECEIPTS];
+    pub const ALL: [Self; 3] = [Self::WEBHOOKS, Self::RECEIPTS, Self::MAILS];
 }
 
 /// Something to run at a time. The payload names things by id and carries no content.

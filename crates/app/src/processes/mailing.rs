@@ -1,10 +1,13 @@
-//! What happened to a user, and who is invited to an account → a mail.
+//! What happened to a user, and who is invited to an account → a job → a mail.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use waxwing_domain::{
-    AccountId, Aggregate, UserId,
+    AccountId, Aggregate, Timestamp, UserId,
     account::{Account, AccountEvent, Invited},
     user::{EmailChangeRequested, PasswordResetRequested, User, UserEvent, VerificationRequested},
 };
@@ -14,27 +17,55 @@ use crate::{
     execute::CommandPorts,
     feed::Consumer,
     mail::Mail,
-    ports::{Commit, FeedItem, Mailer, PortError},
+    ports::{Commit, FeedItem, Job, MailError, Mailer, NewJob, PortError, Queue, StreamName, Work},
     tokens::{MailPurpose, mail_token},
+    worker::{JobHandler, Worker},
 };
 
-/// Commits of users and accounts → mails.
-pub struct Mailing {
-    /// Journal, encryption, clock.
-    pub ports: CommandPorts,
-    /// Who takes them.
-    pub mailer: Arc<dyn Mailer>,
-}
+/// Seconds to wait after the first, second, … failed try. After the last one, about a day after the first, the mail is kept
+/// among the dead letters.
+const RETRY_DELAYS_S: &[i64] = &[
+    5, 30, 60, 300, 900, 1_800, 3_600, 3_600, 3_600, 3_600, 3_600, 3_600, 7_200, 7_200, 7_200, 14_400,
+    14_400, 14_400,
+];
+/// How many mails are leased at once, and sent side by side.
+const BATCH: usize = 8;
+/// Longer than a mail server takes for all its steps.
+const LEASE: Duration = Duration::from_secs(300);
 
 /// The only event of an account that a mail follows from.
 const INVITED: &str = "account.invited";
 
-fn has(commit: &Commit, wanted: impl Fn(&str) -> bool) -> bool {
-    commit.types.iter().any(|kind| wanted(kind))
+/// From which commit mails follow. They are made from the journal when they are sent: no address and no token waits in a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailJob {
+    account: AccountId,
+    stream: StreamName,
+    version: u64,
+}
+
+impl MailJob {
+    /// `None` when no mail follows from the commit.
+    pub fn of(commit: &Commit) -> Option<Self> {
+        let follows = |kind: &str| match commit.stream.kind() {
+            User::TYPE => kind.ends_with("_requested"),
+            Account::TYPE => kind == INVITED,
+            _ => false,
+        };
+        let Commit { account, stream, version, .. } = commit;
+        let job = Self { account: *account, stream: stream.clone(), version: *version };
+        commit.types.iter().any(|kind| follows(kind)).then_some(job)
+    }
+}
+
+/// Commits of users and accounts → jobs.
+pub struct MailFanOut {
+    /// Where they go.
+    pub work: Arc<dyn Work>,
 }
 
 #[async_trait]
-impl Consumer for Mailing {
+impl Consumer for MailFanOut {
     fn name(&self) -> &'static str {
         "mail"
     }
@@ -44,45 +75,105 @@ impl Consumer for Mailing {
     }
 
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
-        let mut waits = Ok(());
+        let mut jobs = Vec::new();
         for FeedItem { commit, .. } in items {
-            let mails = match commit.stream.kind() {
-                User::TYPE if has(commit, |kind| kind.ends_with("_requested")) => {
-                    self.of_user(commit).await?
-                },
-                Account::TYPE if has(commit, |kind| kind == INVITED) => self.of_account(commit).await?,
-                _ => continue,
-            };
-            // A mail that the server does not take yet holds up none of those behind it; all come again, and each is sent once.
-            match self.send(commit, mails).await {
-                Err(error) if error.is_transient() => waits = Err(error),
-                sent => sent?,
-            }
+            let Some(job) = MailJob::of(commit) else { continue };
+            let payload =
+                serde_json::to_string(&job).map_err(|error| PortError::Corrupt(error.to_string()))?;
+            let id = format!("{}/{}", commit.stream.id(), commit.version);
+            jobs.push(NewJob { id, payload, due_at: commit.at });
         }
-        waits
+        match jobs.is_empty() {
+            true => Ok(()),
+            false => self.work.push(Queue::MAILS, jobs).await,
+        }
     }
 }
 
-impl Mailing {
-    async fn send(&self, commit: &Commit, mails: Vec<Mail>) -> Result<(), PortError> {
+/// Jobs → mails.
+pub struct MailDispatch {
+    /// Journal, encryption, clock.
+    pub ports: CommandPorts,
+    /// The queue.
+    pub work: Arc<dyn Work>,
+    /// Who takes them.
+    pub mailer: Arc<dyn Mailer>,
+}
+
+#[async_trait]
+impl JobHandler for MailDispatch {
+    fn queue(&self) -> Queue {
+        Queue::MAILS
+    }
+
+    async fn handle(&self, job: Job) -> Result<(), PortError> {
+        let named = match serde_json::from_str(&job.payload) {
+            Ok(named) => named,
+            Err(error) => return self.work.bury(Queue::MAILS, &job, &error.to_string()).await,
+        };
+        let error = match self.send(&named).await {
+            Ok(()) => return self.work.complete(Queue::MAILS, &job).await,
+            Err(error) => error,
+        };
+        let waits = matches!(&error, MailError::Port(error) if error.is_transient());
+        let tried = usize::try_from(job.attempts).unwrap_or(usize::MAX);
+        match RETRY_DELAYS_S.get(tried.saturating_sub(1)).filter(|_| waits) {
+            Some(delay_s) => {
+                tracing::warn!(job = job.id, tries = job.attempts, %error, "a mail waits");
+                let due_at = self.ports.clock.now().checked_add(SignedDuration::from_secs(*delay_s));
+                self.work.retry(Queue::MAILS, &job, due_at.unwrap_or(Timestamp::MAX)).await
+            },
+            None => {
+                tracing::warn!(job = job.id, tries = job.attempts, %error, "a mail is given up");
+                self.work.bury(Queue::MAILS, &job, &error.to_string()).await
+            },
+        }
+    }
+}
+
+impl MailDispatch {
+    /// Runs until `stop` becomes true; what is leased by then is finished.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let (work, handler) = (self.work.clone(), Arc::new(self));
+        Worker { work, handler, batch: BATCH, side_by_side: BATCH, lease: LEASE }.run(stop).await;
+    }
+
+    /// Sends the mails of a commit. One that is refused, or waits, holds up none behind it.
+    pub async fn send(&self, job: &MailJob) -> Result<(), MailError> {
+        let commits = self.ports.journal.read(job.account, &job.stream).await?;
+        let Some(commit) = commits.iter().find(|commit| commit.version == job.version) else {
+            let (stream, version) = (&job.stream, job.version);
+            return Err(PortError::Corrupt(format!("{stream} has no commit {version}")).into());
+        };
+        let mails = match self.mails_of(commit).await {
+            // Whoever it was to is not there any more.
+            Err(PortError::Erased(_)) => return Ok(()),
+            mails => mails?,
+        };
+        let mut failed = Ok(());
         for (index, mail) in mails.iter().enumerate() {
             // Sorts by time, and is the same when the commit comes again.
             let (ms, stream) = (commit.at.as_millisecond().max(0), commit.stream.id());
-            self.mailer.send(&format!("{ms:015}/{stream}/{}/{index}", commit.version), mail).await?;
+            let sent = self.mailer.send(&format!("{ms:015}/{stream}/{}/{index}", commit.version), mail).await;
+            match (&failed, &sent) {
+                // What waits is tried again; what is refused is known by then.
+                (Ok(()), Err(_)) | (Err(MailError::Refused(_)), Err(MailError::Port(_))) => failed = sent,
+                _ => {},
+            }
         }
-        Ok(())
+        failed
     }
 
-    async fn of_user(&self, commit: &Commit) -> Result<Vec<Mail>, PortError> {
+    async fn mails_of(&self, commit: &Commit) -> Result<Vec<Mail>, PortError> {
+        if commit.stream.kind() == Account::TYPE {
+            let events = codec::open::<AccountEvent>(&*self.ports.secrets, commit).await?;
+            let mails = events.into_iter().filter_map(|event| self.invitation(commit.account, event));
+            return Ok(mails.collect());
+        }
         let user =
             UserId::parse(commit.stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))?;
         let events = codec::open::<UserEvent>(&*self.ports.secrets, commit).await?;
         Ok(events.into_iter().flat_map(|event| self.mails(user, event)).collect())
-    }
-
-    async fn of_account(&self, commit: &Commit) -> Result<Vec<Mail>, PortError> {
-        let events = codec::open::<AccountEvent>(&*self.ports.secrets, commit).await?;
-        Ok(events.into_iter().filter_map(|event| self.invitation(commit.account, event)).collect())
     }
 
     fn invitation(&self, account: AccountId, event: AccountEvent) -> Option<Mail> {

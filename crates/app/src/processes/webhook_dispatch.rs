@@ -5,6 +5,7 @@ mod slots;
 
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
@@ -31,6 +32,7 @@ use crate::{
     },
     told_events,
     views::MessageView,
+    worker::JobHandler,
 };
 use slots::{Leased, Slots};
 
@@ -65,6 +67,21 @@ struct Due {
     leased: Vec<Leased>,
     /// More may be due.
     more: bool,
+}
+
+/// Where jobs are not looked for but handed over.
+#[async_trait]
+impl JobHandler for WebhookDispatch {
+    fn queue(&self) -> Queue {
+        Queue::WEBHOOKS
+    }
+
+    async fn handle(&self, job: Job) -> Result<(), PortError> {
+        match serde_json::from_str(&job.payload) {
+            Ok(named) => self.try_and_end(&Leased { job, named }).await,
+            Err(error) => self.work.bury(Queue::WEBHOOKS, &job, &unreadable(&error).to_string()).await,
+        }
+    }
 }
 
 impl WebhookDispatch {
@@ -157,15 +174,6 @@ impl WebhookDispatch {
             self.note(&job, self.work.retry(Queue::WEBHOOKS, &job, due_at).await);
         }))
         .await;
-    }
-
-    /// One delivery that somebody else has leased: where jobs are not looked for but handed over. When it returns, the
-    /// job is completed, due again, or buried; on an error it is still leased.
-    pub async fn deliver_one(&self, job: Job) -> Result<(), PortError> {
-        match serde_json::from_str(&job.payload) {
-            Ok(named) => self.try_and_end(&Leased { job, named }).await,
-            Err(error) => self.work.bury(Queue::WEBHOOKS, &job, &unreadable(&error).to_string()).await,
-        }
     }
 
     async fn deliver(&self, leased: &Leased) {

@@ -10,8 +10,8 @@ use waxwing_app::{
     feed::{Consumer, FeedRunner, parked},
     kept_mail::KeptMail,
     keys,
-    ports::{FeedItem, Guard, PortError, Row, StreamName, Write},
-    processes::{Erasing, Mailing},
+    ports::{FeedItem, Guard, PortError, Queue, Row, StreamName, Write},
+    processes::{Erasing, MailFanOut},
     projections::AuditProjection,
 };
 use waxwing_domain::{
@@ -35,7 +35,7 @@ fn registration() -> Registration {
 }
 
 /// The same consumer, which has seen nothing yet.
-struct Replay(Mailing);
+struct Replay(MailFanOut);
 
 #[async_trait]
 impl Consumer for Replay {
@@ -68,8 +68,7 @@ async fn a_user_who_is_deleted_leaves_nothing_readable_and_an_address_that_is_fr
     let world = World::new();
     let made = world.commands.register(registration(), &Cause::system()).await.unwrap();
     let mail = Arc::new(KeptMail { ports: world.ports.clone(), records: world.engine.records() });
-    let mailing = Mailing { ports: world.ports.clone(), mailer: mail.clone() };
-    world.follow(&mailing).await;
+    world.mail_by(mail.clone()).await;
     let token = mail.list().await.unwrap()[0].token.clone().unwrap();
     world.commands.verify_email(&token, &Cause::system()).await.unwrap();
     let password = Secret("correct horse".to_owned());
@@ -90,7 +89,7 @@ async fn a_user_who_is_deleted_leaves_nothing_readable_and_an_address_that_is_fr
     // A replay from the beginning comes through: nothing follows from what was erased, and nothing is put aside.
     let (feed, records) = (world.engine.feed(), world.engine.records());
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let replay = Arc::new(Replay(mailing));
+    let replay = Arc::new(Replay(MailFanOut { work: world.engine.work() }));
     let running = tokio::spawn(FeedRunner::new(feed.clone(), records.clone(), replay.clone()).run(stopped));
     while !feed.next(replay.name(), replay.kinds(), 1).await.unwrap().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -98,6 +97,9 @@ async fn a_user_who_is_deleted_leaves_nothing_readable_and_an_address_that_is_fr
     stop.send_replace(true);
     running.await.unwrap();
     assert!(parked(&*records, replay.name()).await.unwrap().is_empty());
+    world.mail_by(mail.clone()).await;
+    let dead = world.engine.work().dead(Queue::MAILS, 10).await.unwrap();
+    assert_eq!((mail.list().await.unwrap().len(), dead.len()), (1, 0));
     let (user, head) = world
         .ports
         .load::<waxwing_domain::user::User>(AccountId::SYSTEM, &made.owner.to_string())

@@ -7,6 +7,7 @@ mod erasing;
 mod feed;
 mod identities;
 mod lists;
+mod mails;
 mod members;
 mod rebuild;
 mod sign_in;

@@ -9,7 +9,8 @@ use waxwing_app::{
         Principal, Registration, SignInError,
     },
     execute::{Cause, Execution},
-    processes::Mailing,
+    feed::Consumer as _,
+    processes::MailFanOut,
     queries,
 };
 use waxwing_domain::{
@@ -78,11 +79,11 @@ async fn an_invitation_is_good_for_a_week() {
     assert!(queries::invitations(&world.ports, account, now).await.unwrap().is_empty());
     // The address can be invited again; and a replay of what is long over writes to nobody.
     invite(&world, account, "late@example.com", Role::Viewer).await;
-    let mailing = Mailing { ports: world.ports.clone(), mailer: mail(&world) };
     let sent = mail(&world).list().await.unwrap().len();
     world.clock.advance(WEEK * 2);
     let everything = world.engine.feed().next("anew", &["user", "account"], 1_000).await.unwrap();
-    waxwing_app::feed::Consumer::handle(&mailing, &everything).await.unwrap();
+    MailFanOut { work: world.engine.work() }.handle(&everything).await.unwrap();
+    world.mail_by(mail(&world)).await;
     assert!(mail(&world).list().await.unwrap().len() <= sent);
 }
 

@@ -9,10 +9,11 @@ use waxwing_app::{
         SignInError, SignedIn,
     },
     execute::Cause,
+    feed::Consumer as _,
     kept_mail::{KeptMail, MAILS_MAX},
     mail::Mail,
     ports::Mailer,
-    processes::Mailing,
+    processes::MailFanOut,
 };
 use waxwing_domain::Secret;
 
@@ -31,7 +32,7 @@ pub fn mail(world: &World) -> Arc<KeptMail> {
 /// The token of the newest mail that follows from the feed.
 pub async fn mailed_token(world: &World) -> Secret {
     let mail = mail(world);
-    world.follow(&Mailing { ports: world.ports.clone(), mailer: mail.clone() }).await;
+    world.mail_by(mail.clone()).await;
     mail.list().await.unwrap()[0].token.clone().unwrap()
 }
 
@@ -153,10 +154,11 @@ async fn a_mail_is_kept_once_and_no_token_stands_open_in_the_rows() {
     let world = World::new();
     registered(&world).await;
     let mailer = mail(&world);
-    let mailing = Mailing { ports: world.ports.clone(), mailer: mailer.clone() };
-    let items = world.items(&mailing).await;
+    let consumer = MailFanOut { work: world.engine.work() };
+    let items = world.items(&consumer).await;
     for _ in 0..2 {
-        waxwing_app::feed::Consumer::handle(&mailing, &items).await.unwrap();
+        consumer.handle(&items).await.unwrap();
+        world.mail_by(mailer.clone()).await;
     }
     let kept = mailer.list().await.unwrap();
     assert_eq!((kept.len(), kept[0].to.as_str()), (1, EMAIL));
@@ -166,7 +168,8 @@ async fn a_mail_is_kept_once_and_no_token_stands_open_in_the_rows() {
     assert!(rows.iter().all(|row| !holds(&row.value, &token) && !holds(&row.value, EMAIL)));
     // A replay of what is long over writes to nobody.
     world.clock.advance(Duration::from_secs(8 * 24 * 3_600));
-    waxwing_app::feed::Consumer::handle(&mailing, &items).await.unwrap();
+    consumer.handle(&items).await.unwrap();
+    world.mail_by(mailer.clone()).await;
     assert!(mailer.list().await.unwrap().is_empty());
 }
 

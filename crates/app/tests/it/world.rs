@@ -16,8 +16,10 @@ use waxwing_app::{
     execute::{Cause, CommandPorts},
     feed::Consumer,
     id_source::IdSource,
-    ports::{Consistency, FeedItem, Gateway, Key, PortError, Query, Records, Row, Write},
+    ports::{Consistency, FeedItem, Gateway, Key, Mailer, PortError, Query, Queue, Records, Row, Write},
+    processes::{MailDispatch, MailFanOut},
     views::MessageView,
+    worker::JobHandler as _,
 };
 use waxwing_conformance::{SeededEntropy, TestClock};
 use waxwing_domain::{AccountId, Content, Jid, Network, SessionId, Text, session::SessionSettings};
@@ -95,6 +97,16 @@ impl World {
                 consumer.handle(batch).await.unwrap();
             }
             self.engine.feed().acknowledge(consumer.name(), &last.order).await.unwrap();
+        }
+    }
+
+    /// Has the mails of all that was committed handed to a mailer.
+    pub async fn mail_by(&self, mailer: Arc<dyn Mailer>) {
+        let work = self.engine.work();
+        self.follow(&MailFanOut { work: work.clone() }).await;
+        let dispatch = MailDispatch { ports: self.ports.clone(), work: work.clone(), mailer };
+        for job in work.lease(Queue::MAILS, 1_000, DEADLINE).await.unwrap() {
+            dispatch.handle(job).await.unwrap();
         }
     }
 

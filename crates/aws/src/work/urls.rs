@@ -20,6 +20,7 @@ impl QueueUrls {
         [
             (Queue::WEBHOOKS, "WAXWING_WEBHOOKS_QUEUE_URL", "WAXWING_WEBHOOKS_DEAD_QUEUE_URL"),
             (Queue::RECEIPTS, "WAXWING_RECEIPTS_QUEUE_URL", "WAXWING_RECEIPTS_DEAD_QUEUE_URL"),
+            (Queue::MAILS, "WAXWING_MAILS_QUEUE_URL", "WAXWING_MAILS_DEAD_QUEUE_URL"),
         ]
         .into_iter()
         .map(|(queue, url, dead_url)| Ok(Self { queue, url: required(url)?, dead_url: required(dead_url)? }))

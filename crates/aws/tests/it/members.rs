@@ -1,17 +1,12 @@
 //! Members through the use cases: what another engine could do differently.
 
-use std::sync::Arc;
-
 use futures::future::join_all;
 use waxwing_app::{
     commands::{
         AccountCommandError, InvitationError, Joined, NewInvitation, Newcomer, Once, Principal, Registration,
     },
     execute::Cause,
-    feed::Consumer as _,
-    kept_mail::KeptMail,
     ports::StreamName,
-    processes::Mailing,
     queries,
 };
 use waxwing_domain::{
@@ -31,13 +26,9 @@ fn password() -> Secret {
 
 /// The token of the mail that follows from the account's stream.
 async fn mailed_token(world: &World, account: AccountId) -> Secret {
-    let mail = Arc::new(KeptMail { ports: world.ports.clone(), records: world.fixture.engine.records() });
-    let mailing = Mailing { ports: world.ports.clone(), mailer: mail.clone() };
     let items = world.fixture.engine.feed_of(account, &StreamName::new("account", account)).await.unwrap();
-    for _ in 0..2 {
-        mailing.handle(&items).await.unwrap();
-    }
-    let kept = mail.list().await.unwrap();
+    world.kept_mails(&items).await;
+    let kept = world.kept_mails(&items).await;
     assert_eq!((kept.len(), kept[0].to.as_str()), (1, EVE), "a batch that comes again writes no second mail");
     kept[0].token.clone().unwrap()
 }

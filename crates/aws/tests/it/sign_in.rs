@@ -1,15 +1,10 @@
 //! Users through the use cases: what another engine could do differently.
 
-use std::sync::Arc;
-
 use futures::future::join_all;
 use waxwing_app::{
     commands::{CreateAccountError, Registration, SignedIn},
     execute::Cause,
-    feed::Consumer as _,
-    kept_mail::KeptMail,
     ports::StreamName,
-    processes::Mailing,
 };
 use waxwing_domain::{AccountId, Secret};
 
@@ -36,15 +31,10 @@ async fn a_user_registers_and_of_many_refreshes_with_one_token_one_wins(fixture:
     }
     assert_eq!(made.len(), 1);
 
-    let mail = KeptMail { ports: world.ports.clone(), records: world.fixture.engine.records() };
-    let mail = Arc::new(mail);
-    let mailing = Mailing { ports: world.ports.clone(), mailer: mail.clone() };
     let stream = StreamName::new("user", made[0].owner);
     let items = world.fixture.engine.feed_of(AccountId::SYSTEM, &stream).await.unwrap();
-    for _ in 0..2 {
-        mailing.handle(&items).await.unwrap();
-    }
-    let kept = mail.list().await.unwrap();
+    world.kept_mails(&items).await;
+    let kept = world.kept_mails(&items).await;
     assert_eq!(kept.len(), 1, "a batch that comes again writes no second mail");
     let token = kept[0].token.clone().unwrap();
     world.commands.verify_email(&token, &Cause::system()).await.unwrap();

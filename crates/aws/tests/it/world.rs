@@ -11,12 +11,13 @@ use waxwing_app::{
     feed::Consumer,
     id_source::IdSource,
     identities::Identities,
+    kept_mail::{KeptMail, KeptMailView},
     ports::{Clock as _, FeedItem, StreamName},
-    processes::Delivery,
+    processes::{Delivery, MailDispatch, MailJob},
     projections::{MessageProjection, SessionProjection},
     views::MessageView,
 };
-use waxwing_aws::{JournalScan, StreamFilter};
+use waxwing_aws::{AwsWork, JournalScan, StreamFilter};
 use waxwing_domain::{
     AccountId, Content, Jid, MessageId, Network, Person, SessionId, Text, WebhookEndpointId,
     message::{ReceiptStep, ReceiveMessage, RecordReceipt},
@@ -39,6 +40,19 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Has the mails of commits kept, and gives all that are.
+    pub(crate) async fn kept_mails(&self, items: &[FeedItem]) -> Vec<KeptMailView> {
+        let Fixture { config, engine, clock, .. } = &self.fixture;
+        let mail = Arc::new(KeptMail { ports: self.ports.clone(), records: engine.records() });
+        // No queue stands between here.
+        let work = Arc::new(AwsWork::new(config, Vec::new(), engine.records(), clock.clone(), entropy()));
+        let dispatch = MailDispatch { ports: self.ports.clone(), work, mailer: mail.clone() };
+        for job in items.iter().filter_map(|item| MailJob::of(&item.commit)) {
+            dispatch.send(&job).await.unwrap();
+        }
+        mail.list().await.unwrap()
+    }
+
     /// With one session.
     pub(crate) async fn new(fixture: Fixture) -> Self {
         let clock = fixture.clock.clone();

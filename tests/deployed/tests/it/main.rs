@@ -3,6 +3,7 @@
 mod accept;
 mod faults;
 mod kill;
+mod mail;
 mod records;
 mod shared;
 mod walk;
