@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -17,6 +17,8 @@ use crate::{
 
 /// Hand-overs of a session from one host to the other.
 const HAND_OVERS: &str = "100";
+
+const BUILD_WAXWING: [&str; 4] = ["build", "--release", "--package", "waxwing-server"];
 
 /// What `bench` is told.
 #[derive(Debug, clap::Args)]
@@ -33,6 +35,9 @@ pub(crate) struct BenchArgs {
     /// Measure the development build, which is compiled sooner; only `sessions` can. The figures say so.
     #[arg(long)]
     development: bool,
+    /// With `authentication`: also measure how fast this commit accepts messages, by turns with ours.
+    #[arg(long, value_name = "COMMIT")]
+    against: Option<String>,
     /// Only print; do not append to docs/reference/benchmarks.md.
     #[arg(long)]
     print: bool,
@@ -44,6 +49,8 @@ enum Part {
     Journal,
     /// waxwing as a process: accepting, the way to the webhook, memory of sessions.
     Process,
+    /// Who calls and how often: authentication, the limiter, passwords, and what it takes of accepting.
+    Authentication,
     /// Scale, in some minutes: a thousand sessions in one process, hand-overs between hosts, the network's connections and messages.
     Sessions,
     /// The functions of the serverless shape, as they are packaged: size and cold start.
@@ -51,7 +58,7 @@ enum Part {
 }
 
 pub(crate) fn run(arguments: BenchArgs) -> Result<()> {
-    let BenchArgs { part, sessions, connections, development, print } = arguments;
+    let BenchArgs { part, sessions, connections, development, against, print } = arguments;
     ensure!(!development || part == Some(Part::Sessions), "--development is for `sessions` only");
     let wanted = |one| part.is_none_or(|part| part == one);
     let mut report = String::new();
@@ -62,11 +69,19 @@ pub(crate) fn run(arguments: BenchArgs) -> Result<()> {
         report += &journal_rows(&output(&mut cargo(&journal))?)?;
     }
     if wanted(Part::Process) {
-        step(
-            "build waxwing for release",
-            &mut cargo(&["build", "--release", "--package", "waxwing-server"]),
-        )?;
+        step("build waxwing for release", &mut cargo(&BUILD_WAXWING))?;
         report += &measure(&["process", &sessions.unwrap_or(200).to_string()])?;
+    }
+    if wanted(Part::Authentication) {
+        let bench = ["build", "--release", "--package", "waxwing-api", "--example", "authentication_bench"];
+        step("build the bench of authentication", &mut cargo(&bench))?;
+        let folder = target_dir().join("release");
+        report += &shown("authentication", &mut Command::new(folder.join("examples/authentication_bench")))?;
+        if let Some(commit) = &against {
+            let other = build_of(commit)?;
+            step("build waxwing for release", &mut cargo(&BUILD_WAXWING))?;
+            report += &measure(&["accept-against", &other.to_string_lossy()])?;
+        }
     }
     if wanted(Part::Sessions) {
         report += &scale(sessions.unwrap_or(1_000), connections, development)?;
@@ -80,6 +95,30 @@ pub(crate) fn run(arguments: BenchArgs) -> Result<()> {
         true => Ok(()),
         false => append(&root().join("docs/reference/benchmarks.md"), development, &report),
     }
+}
+
+/// `waxwing` as another commit has it. What both have in common is compiled once.
+fn build_of(commit: &str) -> Result<PathBuf> {
+    let source = target_dir().join("tmp/bench-against");
+    if source.exists() {
+        step("remove what was left", git(&["worktree", "remove", "--force"]).arg(&source))?;
+    }
+    step(&format!("take {commit}"), git(&["worktree", "add", "--detach"]).arg(&source).arg(commit))?;
+    let mut build = cargo(&BUILD_WAXWING);
+    build.current_dir(&source).env("CARGO_TARGET_DIR", target_dir());
+    let built = step(&format!("build {commit} for release"), &mut build);
+    step("remove it", git(&["worktree", "remove", "--force"]).arg(&source))?;
+    built?;
+    let (program, kept) =
+        (target_dir().join("release/waxwing"), target_dir().join(format!("release/{commit}")));
+    fs::copy(&program, &kept).with_context(|| format!("{} cannot be kept", program.display()))?;
+    Ok(kept)
+}
+
+fn git(arguments: &[&str]) -> Command {
+    let mut git = Command::new("git");
+    git.args(arguments).current_dir(root());
+    git
 }
 
 /// Many of everything. The programs are built all together, in either profile.

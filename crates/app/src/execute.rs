@@ -13,6 +13,7 @@ use waxwing_domain::{AccountId, Aggregate, DomainEvent};
 use crate::{
     codec,
     ports::{Appended, Claim, ClaimKey, Clock, Commit, Journal, Order, PortError, SecretBox, StreamName},
+    recent::{Name, Recent},
 };
 
 /// How often a command is decided anew after somebody else wrote first.
@@ -47,6 +48,7 @@ pub struct CommandPorts {
     pub secrets: Arc<dyn SecretBox>,
     /// When they happen.
     pub clock: Arc<dyn Clock>,
+    recent: Arc<Recent>,
 }
 
 /// What a command led to.
@@ -96,6 +98,11 @@ pub struct Execution<'a, A: Aggregate> {
 }
 
 impl CommandPorts {
+    /// Of an engine. What is made of the same ports anew does not see at once what these change.
+    pub fn new(journal: Arc<dyn Journal>, secrets: Arc<dyn SecretBox>, clock: Arc<dyn Clock>) -> Self {
+        Self { journal, secrets, clock, recent: Arc::default() }
+    }
+
     /// Runs a command on the stream of `A` with this id.
     pub async fn execute<A>(
         &self,
@@ -156,6 +163,32 @@ impl CommandPorts {
             }
         }
         Ok((aggregate, head))
+    }
+
+    /// The aggregate as it stands, or stood up to [`RECENT`](crate::recent::RECENT) ago if another process changed it since.
+    pub(crate) async fn load_recent<A: Aggregate + 'static>(
+        &self,
+        account: AccountId,
+        id: &str,
+    ) -> Result<Arc<A>, PortError> {
+        self.recent((A::TYPE, account, id.to_owned()), async || Ok(self.load::<A>(account, id).await?.0))
+            .await
+    }
+
+    /// What `read` says, or said lately.
+    pub(crate) async fn recent<T: Send + Sync + 'static>(
+        &self,
+        name: Name,
+        read: impl AsyncFnOnce() -> Result<T, PortError>,
+    ) -> Result<Arc<T>, PortError> {
+        let now = self.clock.now();
+        let changes = match self.recent.get(&name, now) {
+            Ok(value) => return Ok(value),
+            Err(changes) => changes,
+        };
+        let value = Arc::new(read().await?);
+        self.recent.keep(name, value.clone(), (now, changes));
+        Ok(value)
     }
 }
 
@@ -276,6 +309,8 @@ where
             return Ok(Vec::new());
         }
         let result = self.append(&events, &context).await.unwrap_or_else(CommitResult::Failed);
+        // Whatever became of it: an answer may be lost, too.
+        self.ports.recent.forget(A::TYPE, self.account, &context.id);
         let refused = !matches!(result, CommitResult::Done { .. });
         self.report(result);
         match refused {

@@ -98,11 +98,7 @@ impl Deployment {
         let records = engine.records();
         let work = Arc::new(AwsWork::new(&config, queues, records.clone(), clock.clone(), entropy.clone()));
         let commands = Commands {
-            ports: CommandPorts {
-                journal: engine.journal(),
-                secrets: engine.secrets(),
-                clock: clock.clone(),
-            },
+            ports: CommandPorts::new(engine.journal(), engine.secrets(), clock.clone()),
             records: records.clone(),
             ids: Arc::new(IdSource::new(clock, entropy.clone())),
             entropy,

@@ -70,9 +70,18 @@ impl Waxwing {
         Self::start_as(folder, &[], Some(filter)).await
     }
 
+    /// [`Self::start`] of another build.
+    pub async fn start_program(program: &Path, folder: &Path) -> Result<Self> {
+        Self::start_from(program, folder, &[], None).await
+    }
+
     async fn start_as(folder: &Path, flags: &[&str], filter: Option<&str>) -> Result<Self> {
+        Self::start_from(&binary()?, folder, flags, filter).await
+    }
+
+    async fn start_from(program: &Path, folder: &Path, flags: &[&str], filter: Option<&str>) -> Result<Self> {
         let log = File::options().create(true).append(true).open(folder.join("waxwing.log"))?;
-        let mut child = Command::new(binary()?)
+        let mut child = Command::new(program)
             .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder)
             .args(flags)

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -16,6 +17,8 @@ const CONCURRENCY: usize = 64;
 const ACCEPTED: usize = 6_000;
 const END_TO_END: usize = 3_000;
 const FRIENDS: usize = 50;
+/// Runs of each of two builds.
+const ROUNDS: usize = 5;
 
 fn friend(number: usize) -> String {
     format!("+1555100{:04}", number % FRIENDS)
@@ -53,22 +56,48 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times.get(times.len() * percent / 100).copied().unwrap_or_default()
 }
 
-/// How fast `POST /messages` accepts, with a session that does not send.
-pub(crate) async fn accept() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let waxwing = Waxwing::start(folder.path()).await?;
+/// Accepted messages in a second, with a session that does not send, and the time of each.
+async fn accepted(waxwing: Waxwing) -> Result<(f64, Vec<Duration>)> {
     let client = waxwing.client()?;
     let made = client.post("/sessions", json!({ "name": "bench", "start": false })).await?;
     let session = made.body["id"].as_str().context("an id")?;
-    let (mut times, whole) = post_all(&client, session, ACCEPTED).await?;
-    let rate = ACCEPTED as f64 / whole.as_secs_f64();
+    let (times, whole) = post_all(&client, session, ACCEPTED).await?;
+    waxwing.stop().await?;
+    Ok((ACCEPTED as f64 / whole.as_secs_f64(), times))
+}
+
+/// How fast `POST /messages` accepts.
+pub(crate) async fn accept() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (rate, mut times) = accepted(Waxwing::start(folder.path()).await?).await?;
     let p99 = percentile(&mut times, 99);
     let remark = format!(
         "p99 {:.1} ms, {CONCURRENCY} clients, the client on the same two cores",
         p99.as_secs_f64() * 1e3
     );
     row("POST /messages, accepted/s", format!("{rate:.0}"), &remark);
-    waxwing.stop().await.map(drop)
+    Ok(())
+}
+
+/// The same next to another build, by turns.
+pub(crate) async fn accept_against(other: &Path) -> Result<()> {
+    let ours = waxwing_tests_api::binary()?;
+    let mut rates: [Vec<f64>; 2] = Default::default();
+    for _ in 0..ROUNDS {
+        for (rates, program) in rates.iter_mut().zip([&*ours, other]) {
+            let folder = tempfile::tempdir()?;
+            rates.push(accepted(Waxwing::start_program(program, folder.path()).await?).await?.0);
+        }
+    }
+    let [ours, theirs] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[ROUNDS / 2]
+    });
+    let name = other.file_name().unwrap_or_default().to_string_lossy();
+    let remark =
+        format!("{theirs:.0} with {name}, so {:.2} times; medians of {ROUNDS} by turns", ours / theirs);
+    row("POST /messages, accepted/s, next to another build", format!("{ours:.0}"), &remark);
+    Ok(())
 }
 
 /// From accept to the webhook of the delivery receipt.

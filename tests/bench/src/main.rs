@@ -1,8 +1,9 @@
-//! Measures waxwing as a process, with a number of sessions, many sessions at rest, a number of hand-overs between hosts, or the
+//! Measures waxwing as a process, with a number of sessions, next to another build, many sessions at rest, a number of hand-overs between hosts, or the
 //! functions in a folder:
 //!
 //! ```text
 //! waxwing-tests-bench process 200
+//! waxwing-tests-bench accept-against target/release/waxwing-before
 //! waxwing-tests-bench sessions 1000
 //! waxwing-tests-bench hand-over 100
 //! waxwing-tests-bench functions target/release
@@ -32,10 +33,11 @@ fn main() -> Result<()> {
                 end_to_end::to_webhook().await?;
                 idle::memory(sessions.parse()?).await
             },
+            ["accept-against", program] => end_to_end::accept_against(Path::new(program)).await,
             ["sessions", sessions] => scale::measure(sessions.parse()?).await,
             ["hand-over", count] => hand_over::measure(count.parse()?).await,
             ["functions", folder] => cold_start::measure(Path::new(folder)).await,
-            _ => bail!("usage: waxwing-tests-bench process SESSIONS | sessions SESSIONS | hand-over COUNT | functions FOLDER"),
+            _ => bail!("usage: waxwing-tests-bench process SESSIONS | accept-against PROGRAM | sessions SESSIONS | hand-over COUNT | functions FOLDER"),
         }
     })
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use waxwing_domain::{
     AccountId, ApiKeyId, SessionId, UserId,
-    account::Role,
+    account::{Account, Role},
     api_key::{ApiKey, ApiKeyCreated, covers, may_touch},
 };
 
@@ -15,7 +15,7 @@ use super::{
     Commands,
     create_api_key::{LOOKUP_LEN, prefix, secret_hash},
 };
-use crate::{keys, ports::PortError, queries, tokens::read_access_token};
+use crate::{keys, ports::PortError, tokens::read_access_token};
 
 /// Longest credential that is looked at.
 const CREDENTIAL_LEN_MAX: usize = 1_024;
@@ -171,14 +171,11 @@ impl Commands {
     async fn authenticate_key(&self, credential: &str) -> Result<Caller, AuthenticateError> {
         let rest = credential.strip_prefix(&prefix(self.network)).ok_or(AuthenticateError::Invalid)?;
         let (lookup_id, secret) = rest.split_at_checked(LOOKUP_LEN).ok_or(AuthenticateError::Invalid)?;
-        let claim = keys::api_key_claim(&*self.ports.secrets, lookup_id);
-        let value = self.ports.journal.claim(&claim).await?.ok_or(AuthenticateError::Invalid)?;
-        let (account, id) =
-            owner(&value).ok_or_else(|| PortError::Corrupt("claim of an API key".to_owned()))?;
-        let text = id.to_string();
-        let ((key, _), tenant) = tokio::try_join!(
-            self.ports.load::<ApiKey>(account, &text),
-            queries::account(&self.ports, account)
+        let (account, id) = self.owner_of(lookup_id).await?;
+        let (key_id, account_id) = (id.to_string(), account.to_string());
+        let (key, tenant) = tokio::try_join!(
+            self.ports.load_recent::<ApiKey>(account, &key_id),
+            self.ports.load_recent::<Account>(account, &account_id)
         )?;
         let now = self.ports.clock.now();
         let stored = key.secret_hash_at(lookup_id, now).ok_or(AuthenticateError::Invalid)?;
@@ -191,6 +188,22 @@ impl Commands {
                 Ok(Caller { account, principal })
             },
             None => Err(AuthenticateError::Invalid),
+        }
+    }
+
+    /// Whose key this lookup id finds. A key that is deleted says so itself, so this may be old.
+    async fn owner_of(&self, lookup_id: &str) -> Result<(AccountId, ApiKeyId), AuthenticateError> {
+        let name = ("api_key_claim", AccountId::SYSTEM, lookup_id.to_owned());
+        let claimed = self.ports.recent(name, async || {
+            let claim = keys::api_key_claim(&*self.ports.secrets, lookup_id);
+            let value = self.ports.journal.claim(&claim).await?;
+            let value = value.ok_or_else(|| PortError::NotFound("an API key".to_owned()))?;
+            owner(&value).ok_or_else(|| PortError::Corrupt("claim of an API key".to_owned()))
+        });
+        match claimed.await {
+            Ok(owner) => Ok(*owner),
+            Err(PortError::NotFound(_)) => Err(AuthenticateError::Invalid),
+            Err(error) => Err(error.into()),
         }
     }
 

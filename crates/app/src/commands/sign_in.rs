@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use waxwing_domain::{
     AccountId, Secret, UserId,
-    account::Role,
+    account::{Account, Role},
     user::{User, UserCommand},
 };
 
@@ -230,9 +230,11 @@ impl Commands {
 
     /// `None` when the password was replaced since, or the user belongs to the account no more.
     async fn standing(&self, row: &SignInRow) -> Result<Option<(Role, bool)>, PortError> {
-        let id = row.user.to_string();
-        let user = self.ports.load::<User>(AccountId::SYSTEM, &id);
-        let ((user, _), account) = tokio::try_join!(user, queries::account(&self.ports, row.account))?;
+        let (user, account) = (row.user.to_string(), row.account.to_string());
+        let (user, account) = tokio::try_join!(
+            self.ports.load_recent::<User>(AccountId::SYSTEM, &user),
+            self.ports.load_recent::<Account>(row.account, &account)
+        )?;
         // Who was removed and came back signs in anew.
         let member = account.members().get(&row.user).filter(|member| member.joined_at <= row.started_at);
         Ok(member

@@ -56,11 +56,7 @@ impl World {
     /// With one session.
     pub(crate) async fn new(fixture: Fixture) -> Self {
         let clock = fixture.clock.clone();
-        let ports = CommandPorts {
-            journal: fixture.engine.journal(),
-            secrets: fixture.engine.secrets(),
-            clock: clock.clone(),
-        };
+        let ports = CommandPorts::new(fixture.engine.journal(), fixture.engine.secrets(), clock.clone());
         let (entropy, records) = (entropy(), fixture.engine.records());
         let commands = Commands {
             ports: ports.clone(),
