@@ -17,6 +17,7 @@ pub mod ports;
 pub mod processes;
 pub mod projections;
 pub mod queries;
+pub mod rotation;
 pub mod rows;
 pub mod sent_mail;
 mod tokens;
