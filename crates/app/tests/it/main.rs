@@ -9,6 +9,7 @@ mod identities;
 mod lists;
 mod members;
 mod rebuild;
+mod rotation;
 mod sign_in;
 mod webhooks;
 mod world;
