@@ -5,14 +5,18 @@ use std::{process::ExitCode, sync::Arc};
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
-use waxwing_admin::{BATCH, OperatorError, RebuildOptions, RefeedOptions, SilentGateway, rebuild, refeed};
+use waxwing_admin::{
+    BATCH, OperatorError, RebuildOptions, RefeedOptions, SilentGateway, rebuild, refeed, rotate_data_keys,
+};
 use waxwing_app::{
     commands::OnboardError,
     execute::Cause,
     feed::Consumer,
     ports::{Queue, Work as _},
+    rotation::key_owner,
 };
 use waxwing_aws::{Deployment, DeploymentError};
+use waxwing_domain::AccountId;
 use waxwing_runtime::{
     LogFormat, OsEntropy, SystemClock, environment, shutdown_signal, signed_client_maker, start_telemetry,
 };
@@ -64,6 +68,19 @@ enum Command {
     /// Jobs that were given up.
     #[command(subcommand)]
     Dead(DeadCommand),
+    /// Give accounts and users another data key for what is stored from now on, and print how many got one.
+    ///
+    /// What was stored before opens as before, with the keys from before. Processes that run use the other keys within five
+    /// minutes. For everybody it reads the whole records table once. Given again after an interruption, it begins anew: some
+    /// get two keys, which harms nothing. The KMS key that wraps the data keys is rotated by AWS, once a year.
+    RotateDataKeys(RotateDataKeysArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct RotateDataKeysArgs {
+    /// One account's or user's only, by its id. Everybody's unless it is given.
+    #[arg(long, value_name = "ID", value_parser = key_owner)]
+    account: Option<AccountId>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -256,6 +273,11 @@ impl Command {
                 }
                 printed(&serde_json::json!({ "redriven": ids }), true)
             },
+            Self::RotateDataKeys(RotateDataKeysArgs { account }) => {
+                let (keys, report) = (deployment.engine.keys(), |standing| meter.show(standing));
+                let work = rotate_data_keys(&*keys, account, &report);
+                printed(&until_interrupted(work).await?, true)
+            },
             Self::Rebuild(RebuildArgs { scan: ScanArgs { segments, restart } }) => {
                 let options = RebuildOptions { segments, restart, page_limit: None };
                 let report = |standing| meter.show(standing);
@@ -333,5 +355,8 @@ mod tests {
         assert!(read(&["refeed"]).is_err());
         assert!(read(&["refeed", "--since", "yesterday"]).unwrap_err().to_string().contains("--since"));
         assert!(read(&["rebuild", "--segments", "0"]).is_err());
+        assert!(read(&["rotate-data-keys"]).is_ok());
+        assert!(read(&["rotate-data-keys", "--account", "acc_00000000000000000000000001"]).is_ok());
+        assert!(read(&["rotate-data-keys", "--account", "everybody"]).is_err());
     }
 }

@@ -18,10 +18,10 @@ pub(crate) struct Meter {
 }
 
 struct Shown {
-    /// Which work, since when, and with how many streams it began.
+    /// Which work, since when, and with how many it began.
     done: &'static str,
     began: Instant,
-    streams: u64,
+    count: u64,
     last: Instant,
 }
 
@@ -34,17 +34,17 @@ impl Meter {
         let now = Instant::now();
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(shown) = shown.as_mut().filter(|shown| shown.done == standing.done) else {
-            let (done, streams) = (standing.done, standing.streams);
-            *shown = Some(Shown { done, began: now, streams, last: now });
+            let (done, count) = (standing.done, standing.count);
+            *shown = Some(Shown { done, began: now, count, last: now });
             return self.print(&standing, None);
         };
         let interval = if self.is_terminal { TERMINAL_INTERVAL } else { LOG_INTERVAL };
-        let is_end = standing.of == Some(standing.streams)
-            || standing.parts.is_some_and(|(done, parts)| done == parts);
+        let is_end =
+            standing.of == Some(standing.count) || standing.parts.is_some_and(|(done, parts)| done == parts);
         if is_end || now.duration_since(shown.last) >= interval {
             shown.last = now;
             let seconds = now.duration_since(shown.began).as_secs_f64().max(0.001);
-            let rate = standing.streams.saturating_sub(shown.streams) as f64 / seconds;
+            let rate = standing.count.saturating_sub(shown.count) as f64 / seconds;
             self.print(&standing, Some(rate));
         }
     }
@@ -57,13 +57,13 @@ impl Meter {
     }
 
     fn print(&self, standing: &Standing, rate: Option<f64>) {
-        let Standing { done, streams, of, parts } = standing;
+        let Standing { done, count, of, parts } = standing;
         let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
         let parts = parts
             .map(|(ended, parts)| format!(", {ended} of {parts} parts of the journal"))
             .unwrap_or_default();
         let rate = rate.map(|rate| format!(", {rate:.0} a second")).unwrap_or_default();
-        let line = format!("{streams}{of} streams {done}{parts}{rate}");
+        let line = format!("{count}{of} {done}{parts}{rate}");
         match self.is_terminal {
             // Back to the beginning, and what is left of a longer line is wiped.
             true => {

@@ -1,10 +1,10 @@
 /// How far a work has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// What was done to the streams.
+    /// What was done, and to what: `streams rebuilt`.
     pub done: &'static str,
     /// To how many, also before an interruption.
-    pub streams: u64,
+    pub count: u64,
     /// Of how many, where that is known.
     pub of: Option<u64>,
     /// How many parts of the journal were walked through, and how many there are.

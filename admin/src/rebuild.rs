@@ -227,8 +227,8 @@ impl Work<'_> {
 
     fn tell(&self) {
         (self.report)(Standing {
-            done: "rebuilt",
-            streams: self.streams.load(Ordering::Relaxed),
+            done: "streams rebuilt",
+            count: self.streams.load(Ordering::Relaxed),
             of: None,
             parts: Some((self.parts_done.load(Ordering::Relaxed), self.run.segments)),
         });

@@ -204,7 +204,7 @@ impl Work<'_> {
                         parts_done.fetch_add(1, Ordering::Relaxed);
                     }
                     let parts = Some((parts_done.load(Ordering::Relaxed), segments));
-                    (self.report)(Standing { done: "found", streams: streams as u64, of: None, parts });
+                    (self.report)(Standing { done: "streams found", count: streams as u64, of: None, parts });
                     if next.is_none() {
                         return Ok(());
                     }
@@ -311,7 +311,7 @@ impl Work<'_> {
             run.done = Some(last.clone());
             patiently(async || self.checkpoint.keep(RUN, run).await).await?;
         }
-        (self.report)(Standing { done: "brought", streams: run.streams, of: Some(of), parts: None });
+        (self.report)(Standing { done: "streams brought", count: run.streams, of: Some(of), parts: None });
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! `waxwing admin`: asks the running server, or opens the files itself when none runs.
 
+use std::{path::Path, sync::Arc};
+
 use anyhow::{Context, Result, bail};
 use axum::{
     Json, Router,
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 use waxwing_app::{commands::Commands, execute::Cause};
 use waxwing_embedded::OpenError;
 use waxwing_runtime::{OsEntropy, SystemClock};
-use waxwing_signed_http::{Verifier, require_signature};
+use waxwing_signed_http::{Client, Verifier, require_signature};
 
 use crate::{cli::CreateAccountArgs, engine::Installation, internal};
 
@@ -39,8 +41,7 @@ pub(crate) fn routes(commands: Commands, verifier: Verifier) -> Router {
 async fn create(State(commands): State<Commands>, Json(body): Json<CreateAccountIn>) -> Response {
     match make(&commands, body).await {
         Ok(made) => (StatusCode::CREATED, Json(made)).into_response(),
-        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "detail": format!("{error:#}") })))
-            .into_response(),
+        Err(error) => refused(&error),
     }
 }
 
@@ -50,37 +51,55 @@ async fn make(commands: &Commands, CreateAccountIn { name, email }: CreateAccoun
 
 /// `waxwing admin account create`
 pub(crate) async fn create_account(args: CreateAccountArgs) -> Result<()> {
-    let body = CreateAccountIn { name: args.name.clone(), email: args.email.clone() };
-    let made = match Installation::open(&args.data_dir, None) {
-        Ok(installation) => {
+    let body = CreateAccountIn { name: args.name, email: args.email };
+    let made = match Reached::at(&args.data_dir)? {
+        Reached::Files(installation) => {
             let made = make(&installation.commands, body).await?;
             installation.engine.close().await?;
             made
         },
-        Err(error) => match error.downcast::<OpenError>() {
-            Ok(OpenError::Locked { holder, .. }) => {
-                let address =
-                    holder.address.context("the server that holds the data folder is still starting")?;
-                ask(&args, &address, body).await?
-            },
-            Ok(error) => return Err(error.into()),
-            Err(error) => return Err(error),
-        },
+        Reached::Server(client) => ask(&client, PATH, &json!(body)).await?,
     };
     println!("{}", serde_json::to_string_pretty(&made)?);
     Ok(())
 }
 
-async fn ask(args: &CreateAccountArgs, address: &str, body: CreateAccountIn) -> Result<Value> {
-    let (clock, entropy) = (std::sync::Arc::new(SystemClock::default()), std::sync::Arc::new(OsEntropy));
-    let key = internal::key(&args.data_dir, &*entropy)?;
-    let client = internal::client(address, key, clock, entropy)?;
-    let answer = client.call(Method::POST, PATH, Some(&json!(body)), &[]).await?;
+/// What answers for an installation.
+pub(crate) enum Reached {
+    /// Its files, which nobody else uses.
+    Files(Box<Installation>),
+    /// The server that uses them.
+    Server(Client),
+}
+
+impl Reached {
+    pub(crate) fn at(data_dir: &Path) -> Result<Self> {
+        let error = match Installation::open(data_dir, None) {
+            Ok(installation) => return Ok(Self::Files(Box::new(installation))),
+            Err(error) => error.downcast::<OpenError>()?,
+        };
+        let OpenError::Locked { holder, .. } = error else { return Err(error.into()) };
+        let address = holder.address.context("the server that holds the data folder is still starting")?;
+        let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(OsEntropy));
+        let key = internal::key(data_dir, &*entropy)?;
+        Ok(Self::Server(internal::client(&address, key, clock, entropy)?))
+    }
+}
+
+/// What the running server says; an error unless it did what was asked.
+pub(crate) async fn ask(client: &Client, path: &str, body: &Value) -> Result<Value> {
+    let answer = client.call(Method::POST, path, Some(body), &[]).await?;
     match answer.status {
-        201 => Ok(answer.body),
+        200 | 201 => Ok(answer.body),
         status => {
             let detail = answer.body.get("detail").and_then(Value::as_str).unwrap_or("no detail");
             bail!("the server answered {status}: {detail}")
         },
     }
+}
+
+/// The server's answer to what it could not do.
+pub(crate) fn refused(error: &anyhow::Error) -> Response {
+    let detail = Json(json!({ "detail": format!("{error:#}") }));
+    (StatusCode::UNPROCESSABLE_ENTITY, detail).into_response()
 }

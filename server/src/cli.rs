@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use waxwing_api::{CorsOrigin, TrustedProxy};
+use waxwing_app::rotation::key_owner;
+use waxwing_domain::AccountId;
 use waxwing_runtime::{LogFormat, raise_descriptor_limit, start_telemetry};
 
 /// WhatsApp, programmable: REST API, webhooks and sessions in one process.
@@ -123,6 +125,42 @@ enum AdminCommand {
     /// Accounts.
     #[command(subcommand)]
     Account(AccountCommand),
+    /// The keys under which everything is stored.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Give accounts and users another data key for what is stored from now on, and print how many got one.
+    ///
+    /// What was stored before opens as before, with the keys from before. The server may run meanwhile and uses the other keys
+    /// at once. Given again after an interruption, it begins anew: some get two keys, which harms nothing.
+    RotateData(RotateDataArgs),
+    /// Make another master key, and wrap every data key with it anew.
+    ///
+    /// Only while the server is stopped. An interruption at any instant is mended by the next start. Nobody is signed out; API
+    /// keys and links in mails work on. The old key goes: backups of the database from before open with it only.
+    RotateMaster(RotateMasterArgs),
+}
+
+/// What `waxwing admin keys rotate-data` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RotateDataArgs {
+    /// The installation.
+    #[arg(long, env = "WAXWING_DATA_DIR", default_value = "./data")]
+    pub(crate) data_dir: PathBuf,
+    /// One account's or user's only, by its id. Everybody's unless it is given.
+    #[arg(long, value_name = "ID", value_parser = key_owner)]
+    pub(crate) account: Option<AccountId>,
+}
+
+/// What `waxwing admin keys rotate-master` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RotateMasterArgs {
+    /// The installation.
+    #[arg(long, env = "WAXWING_DATA_DIR", default_value = "./data")]
+    pub(crate) data_dir: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -163,6 +201,12 @@ pub(crate) fn run() -> ExitCode {
             Command::Sandbox(args) => crate::sandbox::run(args).await,
             Command::Admin(AdminCommand::Account(AccountCommand::Create(args))) => {
                 crate::admin::create_account(args).await
+            },
+            Command::Admin(AdminCommand::Keys(KeysCommand::RotateData(args))) => {
+                crate::keys::rotate_data(args).await
+            },
+            Command::Admin(AdminCommand::Keys(KeysCommand::RotateMaster(args))) => {
+                crate::keys::rotate_master(&args)
             },
             Command::Openapi => {
                 println!("{}", waxwing_api::document());

@@ -5,6 +5,7 @@ mod cli;
 mod credentials;
 mod engine;
 mod internal;
+mod keys;
 mod mail;
 mod network;
 #[cfg(feature = "sandbox")]

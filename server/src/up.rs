@@ -33,7 +33,7 @@ use crate::{
     cli::{Registration, UpArgs},
     credentials::{self, Bootstrapped},
     engine::Installation,
-    internal, mail,
+    internal, keys, mail,
     network::Network,
     serve::{ANSWER_WITHIN, serve},
 };
@@ -62,10 +62,10 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
     let parts = Parts::start(&args, &installation, network, stopped.clone()).await?;
     let ready = parts.api.ready.clone();
-    let router = waxwing_api::router(parts.api.clone()).merge(admin::routes(
-        installation.commands.clone(),
-        internal::verifier(key, installation.clock.clone()),
-    ));
+    let verifier = internal::verifier(key, installation.clock.clone());
+    let router = waxwing_api::router(parts.api.clone())
+        .merge(admin::routes(installation.commands.clone(), verifier.clone()))
+        .merge(keys::routes(installation.engine.keys(), verifier));
     let server = tokio::spawn(serve(listener, router, stopped));
     ready.store(true, Ordering::Release);
     announce(&installation, &credentials, &args.data_dir).await?;

@@ -18,6 +18,7 @@ pub mod processes;
 pub mod projections;
 pub mod queries;
 pub mod recent;
+pub mod rotation;
 pub mod rows;
 pub mod sent_mail;
 mod tokens;

@@ -10,7 +10,7 @@ mod secrets;
 mod system;
 mod work;
 
-pub use erasure::{Erased, Erasure, KeyCustody};
+pub use erasure::{Erased, Erasure, KeyCustody, KeyOwners};
 pub use gateway::{
     Census, CountsSessions, Gateway, GatewayError, Pairing, PairingCode, PairingCodeError, SandboxAnswer,
     SandboxControl, SandboxRequest,

@@ -3,6 +3,7 @@
 mod erase;
 mod guard;
 mod index;
+mod owners;
 mod range;
 mod row;
 mod writes;

@@ -16,8 +16,8 @@ use waxwing_app::{
     envelope::{DataKey, KeyCache, RootKey, decrypt, encrypt, key_id, key_number, key_place},
     keys,
     ports::{
-        Bounds, Clock, Consistency, Entropy, Guard, KeyCustody, KeyedHash, PortError, Query, Records as _,
-        Row, Sealed, SecretBox, Write,
+        Bounds, Clock, Consistency, Entropy, Guard, KeyCustody, KeyOwners, KeyedHash, PortError, Query,
+        Records as _, Row, Sealed, SecretBox, Write,
     },
 };
 use waxwing_domain::AccountId;
@@ -27,8 +27,10 @@ use crate::{failure::port_error, records::DynamoRecords, secret_key};
 
 /// Unwrapped keys are looked up anew after this time: so long other processes go on with a key that one destroyed.
 const KEYS_KEPT: SignedDuration = SignedDuration::from_mins(5);
-/// Data keys of one account.
-const KEYS_MAX: usize = 1_000;
+/// Data keys that are destroyed in one step.
+const DESTROYED_AT_ONCE: usize = 1_000;
+/// How often a destruction looks for keys that were made while it ran. One rotation at a time gets in between.
+const DESTRUCTIONS: usize = 20;
 /// Accounts whose keys can be asked for at once, if their hashes differ.
 const LOADING: usize = 64;
 /// What a wrapped key is bound to, in the words of KMS.
@@ -75,9 +77,11 @@ impl KmsSecretBox {
             return Ok(key);
         }
         let key = match self.newest(account).await? {
-            Some((number, wrapped)) if !wrapped.is_empty() => self.unwrap(account, number, wrapped).await?,
-            Some((number, _)) => return Err(erased(account, number)),
-            None => self.make_key(account, 1).await?,
+            Some(Newest { number, row }) if !row.value.is_empty() => {
+                self.unwrap(account, number, row.value).await?
+            },
+            Some(Newest { number, .. }) => return Err(erased(account, number)),
+            None => self.make_first_key(account).await?,
         };
         Ok(self.cache.remember(account, key, true, missed))
     }
@@ -104,8 +108,8 @@ impl KmsSecretBox {
         &self.loading[place]
     }
 
-    /// The account's newest key: its number, and the wrapped key, empty when it was destroyed.
-    async fn newest(&self, account: AccountId) -> Result<Option<(u64, Vec<u8>)>, PortError> {
+    /// The account's newest key, if it ever had one.
+    async fn newest(&self, account: AccountId) -> Result<Option<Newest>, PortError> {
         let query = Query {
             index: 0,
             partition: keys::data_keys(account),
@@ -117,7 +121,7 @@ impl KmsSecretBox {
         let number = row.key.sort.parse().map_err(|_| {
             PortError::Corrupt(format!("{:?} is no number of a data key of {account}", row.key.sort))
         })?;
-        Ok(Some((number, row.value)))
+        Ok(Some(Newest { number, row }))
     }
 
     async fn stored(&self, account: AccountId, number: u64) -> Result<DataKey, PortError> {
@@ -125,12 +129,25 @@ impl KmsSecretBox {
         match row {
             Some(row) if !row.value.is_empty() => self.unwrap(account, number, row.value).await,
             Some(_) => Err(erased(account, number)),
-            None => Err(PortError::NotFound(format!("data key {}", key_place(account, number)))),
+            None => Err(missing(account, number)),
         }
     }
 
     /// Stores a fresh key, unless somebody else was faster: then theirs.
-    async fn make_key(&self, account: AccountId, number: u64) -> Result<DataKey, PortError> {
+    async fn make_first_key(&self, account: AccountId) -> Result<DataKey, PortError> {
+        let (plaintext, row) = self.draw_key(account, 1).await?;
+        match self.records.write_each(vec![Write::Put(row, Guard::Absent)]).await?[..] {
+            [true] => DataKey::unwrapped(account, 1, &plaintext),
+            _ => self.stored(account, 1).await,
+        }
+    }
+
+    /// A fresh key, and its row, which is not stored yet.
+    async fn draw_key(
+        &self,
+        account: AccountId,
+        number: u64,
+    ) -> Result<(Zeroizing<Vec<u8>>, Row), PortError> {
         let made = self
             .kms
             .generate_data_key()
@@ -151,9 +168,55 @@ impl KmsSecretBox {
             indexes: Vec::new(),
             expires_at: None,
         };
-        match self.records.write_each(vec![Write::Put(row, Guard::Absent)]).await?[..] {
-            [true] => DataKey::unwrapped(account, number, &plaintext),
-            _ => self.stored(account, number).await,
+        Ok((plaintext, row))
+    }
+
+    /// The account's newest key, which is not destroyed.
+    async fn living(&self, account: AccountId) -> Result<Newest, PortError> {
+        match self.newest(account).await? {
+            None => Err(missing(account, 1)),
+            Some(Newest { number, row }) if row.value.is_empty() => Err(erased(account, number)),
+            Some(newest) => Ok(newest),
+        }
+    }
+
+    /// Destroys until the newest key is destroyed: then no other can be made.
+    async fn destroy_all(&self, account: AccountId) -> Result<(), PortError> {
+        for _ in 0..DESTRUCTIONS {
+            self.destroy_listed(account).await?;
+            if self.newest(account).await?.is_some_and(|newest| newest.row.value.is_empty()) {
+                return Ok(());
+            }
+        }
+        Err(PortError::Unavailable(format!("data keys of {account} are made while they are destroyed")))
+    }
+
+    async fn destroy_listed(&self, account: AccountId) -> Result<(), PortError> {
+        let mut after = None;
+        loop {
+            let query = Query {
+                index: 0,
+                partition: keys::data_keys(account),
+                bounds: Bounds { after: after.clone(), before: None },
+                descending: false,
+                limit: DESTROYED_AT_ONCE,
+            };
+            let mut rows = self.records.query(query).await?;
+            if rows.is_empty() && after.is_none() {
+                // An account without a key gets a destroyed one: none may be made later.
+                let key = keys::data_key(account, 1);
+                rows.push(Row { key, value: Vec::new(), version: 0, indexes: Vec::new(), expires_at: None });
+            }
+            let is_last = rows.len() < DESTROYED_AT_ONCE;
+            after = rows.last().map(|row| row.key.sort.clone());
+            let emptied = rows.into_iter().map(|row| {
+                let row = Row { value: Vec::new(), version: row.version + 1, ..row };
+                Write::Put(row, Guard::Always)
+            });
+            self.records.write_each(emptied.collect()).await?;
+            if is_last {
+                return Ok(());
+            }
         }
     }
 
@@ -222,37 +285,39 @@ impl SecretBox for KmsSecretBox {
 #[async_trait]
 impl KeyCustody for KmsSecretBox {
     async fn rotate(&self, account: AccountId) -> Result<(), PortError> {
-        let number = match self.newest(account).await? {
-            Some((number, wrapped)) if wrapped.is_empty() => return Err(erased(account, number)),
-            newest => newest.map_or(1, |(number, _)| number + 1),
-        };
-        self.make_key(account, number).await?;
+        let newest = self.living(account).await?;
+        let (_, row) = self.draw_key(account, newest.number + 1).await?;
+        // Or a key could be made behind a destruction that has seen all that there were.
+        let lives = Write::Check(newest.row.key, Guard::Exactly(newest.row.version));
+        let rotated = self.records.write_all(vec![lives, Write::Put(row, Guard::Absent)]).await;
         self.cache.forget(account);
-        Ok(())
+        match rotated {
+            // Somebody else rotated, which does as well, or destroyed.
+            Err(PortError::Conflict(_)) => self.living(account).await.map(drop),
+            rotated => rotated,
+        }
+    }
+
+    async fn owners(&self, after: Option<&str>) -> Result<KeyOwners, PortError> {
+        self.records.key_owners(after).await
     }
 
     async fn destroy(&self, account: AccountId) -> Result<(), PortError> {
-        let query = Query {
-            index: 0,
-            partition: keys::data_keys(account),
-            bounds: Bounds::default(),
-            descending: false,
-            limit: KEYS_MAX,
-        };
-        let mut rows = self.records.query(query).await?;
-        if rows.is_empty() {
-            // An account without a key gets a destroyed one: none may be made later.
-            let key = keys::data_key(account, 1);
-            rows.push(Row { key, value: Vec::new(), version: 0, indexes: Vec::new(), expires_at: None });
-        }
-        let emptied = rows.into_iter().map(|row| {
-            let row = Row { value: Vec::new(), version: row.version + 1, ..row };
-            Write::Put(row, Guard::Always)
-        });
-        let destroyed = self.records.write_each(emptied.collect()).await;
+        let destroyed = self.destroy_all(account).await;
         self.cache.forget(account);
-        destroyed.map(drop)
+        destroyed
     }
+}
+
+/// The newest key of an account.
+struct Newest {
+    number: u64,
+    /// With the wrapped key, or nothing when it was destroyed.
+    row: Row,
+}
+
+fn missing(account: AccountId, number: u64) -> PortError {
+    PortError::NotFound(format!("data key {}", key_place(account, number)))
 }
 
 fn erased(account: AccountId, number: u64) -> PortError {

@@ -1,6 +1,7 @@
+use futures::{future::join_all, join};
 use waxwing_app::ports::{
-    Bounds, Consistency, Erased, Erasure, Guard, IndexEntry, Key, KeyCustody, PortError, Query, Records, Row,
-    Sealed, SecretBox, Write,
+    Bounds, Consistency, Erased, Erasure, Guard, IndexEntry, Key, KeyCustody, KeyOwners, PortError, Query,
+    Records, Row, Sealed, SecretBox, Write,
 };
 use waxwing_domain::AccountId;
 
@@ -8,6 +9,8 @@ use crate::samples::account;
 
 /// More than any engine removes at once.
 const MANY: usize = 1_100;
+/// More owners of keys than the standalone engine names at once.
+const OWNERS: usize = 120;
 
 /// Checks [`Erasure`].
 pub async fn erasure(records: &dyn Records, erasure: &dyn Erasure) {
@@ -68,6 +71,8 @@ fn row(owner: AccountId, number: usize) -> Row {
 pub async fn key_custody(secrets: &dyn SecretBox, keys: &dyn KeyCustody) {
     rotates(secrets, keys).await;
     destroys(secrets, keys).await;
+    ends_amid_rotations(secrets, keys).await;
+    names_owners(secrets, keys).await;
 }
 
 async fn rotates(secrets: &dyn SecretBox, keys: &dyn KeyCustody) {
@@ -80,6 +85,11 @@ async fn rotates(secrets: &dyn SecretBox, keys: &dyn KeyCustody) {
         let opened = secrets.open(account, b"", &sealed).await;
         assert!(opened.is_ok(), "KeyCustody: what was sealed before opens as before: {opened:?}");
     }
+    let unused = keys.rotate(self::account("without a key")).await;
+    assert!(
+        matches!(unused, Err(PortError::NotFound(_))),
+        "KeyCustody: who never had a key gets none by a rotation: {unused:?}"
+    );
 }
 
 async fn destroys(secrets: &dyn SecretBox, keys: &dyn KeyCustody) {
@@ -103,6 +113,54 @@ async fn destroys(secrets: &dyn SecretBox, keys: &dyn KeyCustody) {
     keys.destroy(unused).await.expect("KeyCustody: an account without a key can be destroyed");
     let sealed = secrets.seal(unused, b"", b"x").await;
     assert!(is_erased(&sealed), "KeyCustody: nor does an account get its first key then: {sealed:?}");
+}
+
+async fn ends_amid_rotations(secrets: &dyn SecretBox, keys: &dyn KeyCustody) {
+    let account = account("destroyed while rotated");
+    seal(secrets, account).await;
+    let rotations = async {
+        for _ in 0..3 {
+            join_all((0..4).map(|_| keys.rotate(account))).await;
+        }
+    };
+    let ((), destroyed) = join!(rotations, keys.destroy(account));
+    destroyed.expect("KeyCustody: keys can be destroyed while they are rotated");
+    let sealed = secrets.seal(account, b"", b"more").await;
+    assert!(is_erased(&sealed), "KeyCustody: no rotation makes a key behind the end: {sealed:?}");
+}
+
+async fn names_owners(secrets: &dyn SecretBox, keys: &dyn KeyCustody) {
+    let before = owners(keys).await;
+    let ours: Vec<AccountId> = (0..OWNERS).map(|number| account(&format!("owner {number}"))).collect();
+    for owner in &ours {
+        seal(secrets, *owner).await;
+    }
+    keys.rotate(ours[1]).await.expect("KeyCustody: keys can be rotated");
+    keys.rotate(ours[2]).await.expect("KeyCustody: keys can be rotated");
+    keys.destroy(ours[2]).await.expect("KeyCustody: keys can be destroyed");
+    keys.destroy(account("without a key")).await.expect("KeyCustody: keys can be destroyed");
+    let mut expected = [before, ours.clone()].concat();
+    expected.retain(|owner| *owner != ours[2]);
+    expected.sort_unstable();
+    let mut found = owners(keys).await;
+    found.sort_unstable();
+    assert_eq!(
+        found, expected,
+        "KeyCustody: each owner of keys is named once, and nobody whose keys are gone"
+    );
+}
+
+async fn owners(keys: &dyn KeyCustody) -> Vec<AccountId> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = keys.owners(after.as_deref()).await;
+        let KeyOwners { owners, next } = page.expect("KeyCustody: owners can be listed");
+        all.extend(owners);
+        match next {
+            Some(next) => after = Some(next),
+            None => return all,
+        }
+    }
 }
 
 fn is_erased<T>(result: &Result<T, PortError>) -> bool {

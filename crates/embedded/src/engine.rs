@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use rusqlite::{Connection, OptionalExtension as _};
 use waxwing_app::ports::{
     Clock, Entropy, Erasure, Feed, Journal, KeyCustody, PortError, Records, SecretBox, Work,
 };
@@ -14,8 +13,8 @@ use crate::{
     feed::SqliteFeed,
     folder_lock::{self, FolderLock},
     journal::SqliteJournal,
+    keyring::Keyring,
     log::Log,
-    master_key::{self, MasterKey},
     open_error::OpenError,
     readers::Readers,
     records::SqliteRecords,
@@ -26,8 +25,6 @@ use crate::{
     work::SqliteWork,
     writer::Writer,
 };
-
-const DATABASE: &str = "waxwing.db";
 
 /// How a data folder is opened.
 #[derive(Debug, Clone, Default)]
@@ -65,10 +62,10 @@ impl Engine {
     ) -> Result<Self, OpenError> {
         make_folder(data_dir)?;
         let lock = FolderLock::take(data_dir)?;
-        let database = data_dir.join(DATABASE);
-        let connection = schema::open_writable(&database, options.max_page_count)?;
+        let database = data_dir.join(schema::FILE_NAME);
+        let mut connection = schema::open_writable(&database, options.max_page_count)?;
         let told = |error: rusqlite::Error| schema::refusal(&database, &error);
-        let master = open_master_key(data_dir, &connection, &*entropy, told)?;
+        let keyring = Keyring::open(data_dir, &mut connection, &*entropy)?;
         // The lock on the folder says that whoever held a lease is gone.
         connection
             .execute("UPDATE jobs SET due_ms = 0, lease = NULL WHERE lease IS NOT NULL", [])
@@ -85,7 +82,7 @@ impl Engine {
         Ok(Self {
             folder: data_dir.to_path_buf(),
             feed: Arc::new(SqliteFeed::new(Arc::clone(&store))),
-            secrets: Arc::new(LocalSecretBox::new(Arc::clone(&store), Arc::clone(&entropy), master)),
+            secrets: Arc::new(LocalSecretBox::new(Arc::clone(&store), Arc::clone(&entropy), keyring)),
             store,
             entropy,
         })
@@ -148,6 +145,11 @@ impl Engine {
     }
 }
 
+/// Whether there is a database in `data_dir`: opening would make one otherwise.
+pub fn is_installed(data_dir: &Path) -> bool {
+    data_dir.join(schema::FILE_NAME).exists()
+}
+
 fn make_folder(folder: &Path) -> Result<(), OpenError> {
     if fs::metadata(folder).is_ok_and(|metadata| metadata.is_dir()) {
         return Ok(());
@@ -166,29 +168,4 @@ fn make_folder(folder: &Path) -> Result<(), OpenError> {
         attempt: "make the data folder",
         source,
     })
-}
-
-/// The folder's master key, which has to be the one that the database knows.
-fn open_master_key(
-    folder: &Path,
-    connection: &Connection,
-    entropy: &dyn Entropy,
-    told: impl Fn(rusqlite::Error) -> OpenError + Copy,
-) -> Result<MasterKey, OpenError> {
-    let known: Option<Vec<u8>> = connection
-        .query_row("SELECT hash FROM master_key_check", [], |row| row.get(0))
-        .optional()
-        .map_err(told)?;
-    let master = MasterKey::load(folder, known.is_none(), entropy)?;
-    let value = master.check_value();
-    match known {
-        Some(known) if known == value => Ok(master),
-        Some(_) => Err(master_key::foreign_key(folder)),
-        None => {
-            connection
-                .execute("INSERT INTO master_key_check (one, hash) VALUES (1, ?1)", [value])
-                .map_err(told)?;
-            Ok(master)
-        },
-    }
 }

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! DIR/waxwing.db     commits, claims, checkpoints, records, jobs, wrapped data keys
-//! DIR/master.key     the key that wraps the data keys (mode 0600)
+//! DIR/master.key     the key that wraps the data keys (mode 0600); beside it, while it is rotated, master.key.new
 //! DIR/waxwing.lock   held by the one process that uses the folder; says which
 //! ```
 
@@ -16,6 +16,7 @@ mod failure;
 mod feed;
 mod folder_lock;
 mod journal;
+mod keyring;
 mod log;
 mod master_key;
 mod open_error;
@@ -29,6 +30,7 @@ mod sweep;
 mod work;
 mod writer;
 
-pub use engine::{Engine, OpenOptions};
+pub use engine::{Engine, OpenOptions, is_installed};
 pub use folder_lock::Holder;
+pub use keyring::{RotatedMasterKey, rotate_master_key};
 pub use open_error::OpenError;

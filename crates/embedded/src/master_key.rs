@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use waxwing_app::{
@@ -14,81 +14,117 @@ use zeroize::Zeroizing;
 
 use crate::open_error::OpenError;
 
-const FILE_NAME: &str = "master.key";
+/// The key file.
+pub(crate) const FILE_NAME: &str = "master.key";
+/// A key on its way into its place.
+pub(crate) const NEW_FILE_NAME: &str = "master.key.new";
 
-/// What every key of one installation is derived from.
+/// What wraps every key of one installation.
 pub(crate) struct MasterKey {
-    root: RootKey,
+    key: KeyBytes,
 }
 
 impl MasterKey {
-    /// Reads the key file of `folder`; makes it where there is none and `may_create` allows it.
-    pub(crate) fn load(folder: &Path, may_create: bool, entropy: &dyn Entropy) -> Result<Self, OpenError> {
-        let path = folder.join(FILE_NAME);
-        match fs::read(&path) {
-            Ok(bytes) => {
-                check_permissions(&path)?;
-                Ok(Self::from_file(&path, &Zeroizing::new(bytes))?)
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound && may_create => {
-                let mut key = KeyBytes::default();
-                entropy.fill(&mut key[..]);
-                create(folder, &path, &key).map_err(|source| OpenError::Io {
-                    path: path.clone(),
-                    attempt: "write the master key",
-                    source,
-                })?;
-                Ok(Self::new(&key))
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(problem(
-                path,
-                "the master key is missing, and without it the database beside it cannot be read: put the file back \
-                 from a backup",
-            )),
-            Err(source) => Err(OpenError::Io { path, attempt: "read the master key", source }),
-        }
+    /// A key that nobody has seen.
+    pub(crate) fn draw(entropy: &dyn Entropy) -> Self {
+        let mut key = KeyBytes::default();
+        entropy.fill(&mut key[..]);
+        Self { key }
     }
 
-    fn from_file(path: &Path, text: &[u8]) -> Result<Self, OpenError> {
-        let key = parse(text).ok_or_else(|| {
-            problem(
-                path.to_path_buf(),
-                "this is not a master key (64 hexadecimal digits): put the file back from a backup",
-            )
-        })?;
-        Ok(Self::new(&key))
+    /// Reads a key file of `folder`, if it is there.
+    pub(crate) fn read(folder: &Path, name: &str) -> Result<Option<Self>, OpenError> {
+        let path = folder.join(name);
+        let text = match fs::read(&path) {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(OpenError::Io { path, attempt: "read the master key", source }),
+        };
+        check_permissions(&path)?;
+        let problem = "this is not a master key (64 hexadecimal digits): put the file back from a backup";
+        let key = parse(&text).ok_or_else(|| refused(&path, problem))?;
+        Ok(Some(Self { key }))
     }
 
-    fn new(key: &KeyBytes) -> Self {
-        Self { root: RootKey::new(key) }
+    /// Writes the key beside its place, for its owner only, durable. What an earlier attempt left there is replaced: nothing is
+    /// encrypted with it.
+    pub(crate) fn write_beside(&self, folder: &Path) -> Result<(), OpenError> {
+        discard_new(folder)?;
+        let path = folder.join(NEW_FILE_NAME);
+        let write = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(&path)?;
+            file.write_all(format_key(&self.key).as_bytes())?;
+            file.sync_all()?;
+            File::open(folder)?.sync_all()
+        };
+        write().map_err(|source| OpenError::Io {
+            path: path.clone(),
+            attempt: "write the master key",
+            source,
+        })
     }
 
-    /// The key for `purpose`, which starts with the name of what it is for.
-    pub(crate) fn derive(&self, purpose: &[&[u8]]) -> KeyBytes {
-        self.root.derive(purpose)
-    }
-
-    /// HMAC-SHA256 of `data` under the key for `purpose`.
-    pub(crate) fn keyed_hash(&self, purpose: &str, data: &[u8]) -> KeyedHash {
-        self.root.keyed_hash(purpose, data)
+    /// Wraps data keys and the root of keyed hashes.
+    pub(crate) fn wrapping_key(&self) -> KeyBytes {
+        RootKey::new(&self.key).derive(&[b"waxwing/1/wrap-data-keys"])
     }
 
     /// What a database keeps to know its master key again; says nothing about the key.
     pub(crate) fn check_value(&self) -> KeyedHash {
-        self.keyed_hash("master-key-check", b"")
+        RootKey::new(&self.key).keyed_hash("master-key-check", b"")
+    }
+
+    /// The key itself.
+    pub(crate) fn into_bytes(self) -> KeyBytes {
+        self.key
+    }
+}
+
+/// Moves the key beside its place into it, over the one that was there, durably.
+pub(crate) fn put_in_place(folder: &Path) -> Result<(), OpenError> {
+    let path = folder.join(FILE_NAME);
+    let moved = fs::rename(folder.join(NEW_FILE_NAME), &path);
+    moved.and_then(|()| File::open(folder)?.sync_all()).map_err(|source| OpenError::Io {
+        path,
+        attempt: "put the master key into its place",
+        source,
+    })
+}
+
+/// Removes the key beside its place, if there is one.
+pub(crate) fn discard_new(folder: &Path) -> Result<(), OpenError> {
+    let path = folder.join(NEW_FILE_NAME);
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(OpenError::Io { path, attempt: "remove the unfinished master key", source })
+        },
+        _ => Ok(()),
     }
 }
 
 /// The error for a key that is not the database's.
-pub(crate) fn foreign_key(folder: &Path) -> OpenError {
-    problem(
-        folder.join(FILE_NAME),
-        "this is the master key of another database: put the right file back, or use the data folder it came from",
+pub(crate) fn foreign(folder: &Path) -> OpenError {
+    refused(
+        &folder.join(FILE_NAME),
+        "this is the master key of another database, or the one from before a rotation: put the right file back, or use \
+         the data folder it came from",
     )
 }
 
-fn problem(path: PathBuf, problem: &str) -> OpenError {
-    OpenError::MasterKey { path, problem: problem.to_owned() }
+/// The error for a key that is not there.
+pub(crate) fn missing(folder: &Path) -> OpenError {
+    refused(
+        &folder.join(FILE_NAME),
+        "the master key is missing, and without it the database beside it cannot be read: put the file back from a backup",
+    )
+}
+
+fn refused(path: &Path, problem: &str) -> OpenError {
+    OpenError::MasterKey { path: path.to_path_buf(), problem: problem.to_owned() }
 }
 
 #[cfg(unix)]
@@ -102,7 +138,7 @@ fn check_permissions(path: &Path) -> Result<(), OpenError> {
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let text = format!("others may read or write the master key (mode {mode:03o}): chmod 600 it");
-        return Err(OpenError::MasterKey { path: path.to_path_buf(), problem: text });
+        return Err(refused(path, &text));
     }
     Ok(())
 }
@@ -110,25 +146,6 @@ fn check_permissions(path: &Path) -> Result<(), OpenError> {
 #[cfg(not(unix))]
 fn check_permissions(_path: &Path) -> Result<(), OpenError> {
     Ok(())
-}
-
-/// Writes the key beside its place and moves it there, so that no crash leaves half a key.
-fn create(folder: &Path, path: &Path, key: &KeyBytes) -> io::Result<()> {
-    let unfinished = path.with_extension("key.new");
-    // Left by a start that was killed here; nothing was encrypted with it.
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {},
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&unfinished)?;
-    file.write_all(format_key(key).as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    File::open(folder)?.sync_all()
 }
 
 fn format_key(key: &KeyBytes) -> Zeroizing<String> {

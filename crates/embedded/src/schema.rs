@@ -11,6 +11,8 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{failure::is_damage, open_error::OpenError};
 
+/// The database in a data folder.
+pub(crate) const FILE_NAME: &str = "waxwing.db";
 /// `WAXW`: what tells this program's files from those of others.
 const APPLICATION_ID: i64 = 0x5741_5857;
 /// Number of entries in [`MIGRATIONS`]: stored as `user_version`.
@@ -24,7 +26,7 @@ const CACHED_STATEMENTS: usize = 96;
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
 /// Each brings the schema one version further and is never changed again.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Opens the database at `path` for writing, made on first use, at the newest schema.
 pub(crate) fn open_writable(path: &Path, max_page_count: Option<u32>) -> Result<Connection, OpenError> {

@@ -5,33 +5,36 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, params};
 use waxwing_app::{
-    envelope::{DataKey, KeyBytes, KeyCache, decrypt, encrypt, key_id, key_number, key_place},
-    ports::{Entropy, KeyCustody, KeyedHash, PortError, Sealed, SecretBox},
+    envelope::{DataKey, KeyBytes, KeyCache, RootKey, decrypt, encrypt, key_id, key_number, key_place},
+    ports::{Entropy, KeyCustody, KeyOwners, KeyedHash, PortError, Sealed, SecretBox},
 };
 use waxwing_domain::AccountId;
 use zeroize::Zeroizing;
 
 use crate::{
-    codec::{loaded, stored},
+    codec::{limit, loaded, stored},
     failure::Stop,
-    master_key::MasterKey,
+    keyring::Keyring,
     store::Store,
     writer::Transaction,
 };
+
+/// Owners of data keys that one call names.
+const OWNERS_AT_ONCE: usize = 100;
 
 /// Envelope encryption under a master key in a file.
 pub(crate) struct LocalSecretBox {
     store: Arc<Store>,
     entropy: Arc<dyn Entropy>,
-    master: MasterKey,
     wrapping: KeyBytes,
+    hashes: RootKey,
     cache: KeyCache,
 }
 
 impl LocalSecretBox {
-    pub(crate) fn new(store: Arc<Store>, entropy: Arc<dyn Entropy>, master: MasterKey) -> Self {
-        let wrapping = master.derive(&[b"waxwing/1/wrap-data-keys"]);
-        Self { store, entropy, master, wrapping, cache: KeyCache::default() }
+    pub(crate) fn new(store: Arc<Store>, entropy: Arc<dyn Entropy>, keyring: Keyring) -> Self {
+        let Keyring { wrapping, hash_root } = keyring;
+        Self { store, entropy, wrapping, hashes: RootKey::new(&hash_root), cache: KeyCache::default() }
     }
 
     async fn current_key(&self, account: AccountId) -> Result<Arc<DataKey>, PortError> {
@@ -73,7 +76,7 @@ impl LocalSecretBox {
         let wrapped = match self.store.readers.read(read).await? {
             Some(Some(wrapped)) => wrapped,
             Some(None) => return Err(erased(account, number)),
-            None => return Err(PortError::NotFound(format!("data key {}", key_place(account, number)))),
+            None => return Err(missing(account, number)),
         };
         Ok(self.cache.remember(account, self.unwrap(account, number, &wrapped)?, false, missed))
     }
@@ -109,7 +112,7 @@ impl SecretBox for LocalSecretBox {
     }
 
     fn keyed_hash(&self, purpose: &str, data: &[u8]) -> KeyedHash {
-        self.master.keyed_hash(purpose, data)
+        self.hashes.keyed_hash(purpose, data)
     }
 }
 
@@ -117,12 +120,18 @@ impl SecretBox for LocalSecretBox {
 impl KeyCustody for LocalSecretBox {
     async fn rotate(&self, account: AccountId) -> Result<(), PortError> {
         let found = self.store.readers.read(move |connection| Ok(newest(connection, account)?)).await?;
-        if found.number > 0 && found.wrapped.is_none() {
-            return Err(erased(account, found.number));
-        }
-        self.make_key(account, found.number + 1).await?;
+        match found {
+            Newest { number: 0, .. } => return Err(missing(account, 1)),
+            Newest { number, wrapped: None } => return Err(erased(account, number)),
+            Newest { number, .. } => self.make_key(account, number + 1).await?,
+        };
         self.cache.forget(account);
         Ok(())
+    }
+
+    async fn owners(&self, after: Option<&str>) -> Result<KeyOwners, PortError> {
+        let after = after.unwrap_or_default().to_owned();
+        self.store.readers.read(move |connection| owners(connection, &after)).await
     }
 
     async fn destroy(&self, account: AccountId) -> Result<(), PortError> {
@@ -132,6 +141,10 @@ impl KeyCustody for LocalSecretBox {
         // The log still holds pages with the wrapped keys.
         self.store.writer.checkpoint().await
     }
+}
+
+fn missing(account: AccountId, number: u64) -> PortError {
+    PortError::NotFound(format!("data key {}", key_place(account, number)))
 }
 
 fn erased(account: AccountId, number: u64) -> PortError {
@@ -172,6 +185,22 @@ fn insert(
         params![account.to_string(), stored(number), wrapped],
     )?;
     Ok((number, wrapped.to_vec()))
+}
+
+/// Those behind `after` whose keys are not destroyed.
+fn owners(connection: &rusqlite::Connection, after: &str) -> Result<KeyOwners, Stop> {
+    // All of an owner's keys are destroyed together, and the first stays as long as any.
+    let mut statement = connection.prepare_cached(
+        "SELECT account FROM data_keys WHERE account > ?1 AND number = 1 AND wrapped IS NOT NULL ORDER BY account LIMIT ?2",
+    )?;
+    let found = statement.query_map(params![after, limit(OWNERS_AT_ONCE)], |row| row.get::<_, String>(0))?;
+    let found: Vec<String> = found.collect::<Result<_, _>>()?;
+    let owners = found.iter().map(|owner| {
+        AccountId::parse(owner)
+            .map_err(|_| Stop::Refused(PortError::Corrupt(format!("{owner:?} owns a data key"))))
+    });
+    let owners = owners.collect::<Result<_, _>>()?;
+    Ok(KeyOwners { owners, next: found.into_iter().nth(OWNERS_AT_ONCE - 1) })
 }
 
 fn destroy(transaction: &Transaction<'_>, account: AccountId) -> Result<(), Stop> {

@@ -3,11 +3,26 @@ use waxwing_domain::AccountId;
 
 use super::PortError;
 
+/// Who has data keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyOwners {
+    /// Accounts, and users under [`UserId::key_owner`](waxwing_domain::UserId::key_owner); perhaps none.
+    pub owners: Vec<AccountId>,
+    /// With what the next call goes on; `None` behind the last one.
+    pub next: Option<String>,
+}
+
 /// The data keys themselves.
 #[async_trait]
 pub trait KeyCustody: Send + Sync {
-    /// Makes another data key for what is sealed from now on. What was sealed before opens as before.
+    /// Makes another data key for what is sealed from now on. What was sealed before opens as before. Another process may go
+    /// on with the key before for five minutes. [`PortError::NotFound`] for who never had a key, [`PortError::Erased`] when
+    /// the keys were destroyed.
     async fn rotate(&self, account: AccountId) -> Result<(), PortError>;
+
+    /// Up to some hundred of those who have keys that are not destroyed, from where `after` of an earlier call says. All calls
+    /// together name each of them once, and read a whole table on AWS: for operators, not for requests.
+    async fn owners(&self, after: Option<&str>) -> Result<KeyOwners, PortError>;
 
     /// Destroys every data key of the account, for good: nothing of it opens any more, and nothing is sealed. Doing it again
     /// is fine. Another process may go on with a key in its memory for five minutes; backups keep what they kept.

@@ -10,6 +10,7 @@ mod lists;
 mod mails;
 mod members;
 mod rebuild;
+mod rotation;
 mod sign_in;
 mod webhooks;
 mod world;

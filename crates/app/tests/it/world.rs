@@ -63,6 +63,13 @@ impl World {
         Self::open(self.folder, self.clock)
     }
 
+    /// The same after the process ended, the master key was rotated, and it was started again.
+    pub async fn with_another_master_key(self) -> Self {
+        self.engine.close().await.unwrap();
+        waxwing_embedded::rotate_master_key(self.folder.path(), &*entropy()).unwrap();
+        Self::open(self.folder, self.clock)
+    }
+
     pub async fn session(&self, name: &str) -> SessionId {
         let settings = SessionSettings::default();
         let new = NewSession { name: name.to_owned(), phone_number: None, start: true, settings };

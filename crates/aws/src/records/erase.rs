@@ -12,16 +12,10 @@ use crate::{failure::port_error, item::text};
 
 /// Items that one call reads; as many could have to go.
 const SCANNED_AT_ONCE: i32 = 1_000;
-/// Stands in no key.
-const SEPARATOR: char = '\u{1f}';
 
 #[async_trait]
 impl Erasure for DynamoRecords {
     async fn erase_rows(&self, account: AccountId, after: Option<&str>) -> Result<Erased, PortError> {
-        let start = after.map(|after| {
-            let (partition, sort) = after.split_once(SEPARATOR).unwrap_or((after, ""));
-            row::key(&Key::new(partition, sort))
-        });
         let page = self
             .dynamo
             .scan()
@@ -35,7 +29,7 @@ impl Erasure for DynamoRecords {
             // A number that was given once is not given again.
             .expression_attribute_values(":keys", text(keys::data_keys(account)))
             .limit(SCANNED_AT_ONCE)
-            .set_exclusive_start_key(start)
+            .set_exclusive_start_key(after.map(row::read_position))
             .send()
             .await
             .map_err(|error| port_error(&self.target(), &error))?;
@@ -43,7 +37,6 @@ impl Erasure for DynamoRecords {
             page.items.unwrap_or_default().iter().map(row::read_key).collect::<Result<_, _>>()?;
         let rows = found.len() as u64;
         self.write_each(found.into_iter().map(|key| Write::Delete(key, Guard::Always)).collect()).await?;
-        let last = page.last_evaluated_key.as_ref().map(row::read_key).transpose()?;
-        Ok(Erased { rows, next: last.map(|key| format!("{}{SEPARATOR}{}", key.partition, key.sort)) })
+        Ok(Erased { rows, next: page.last_evaluated_key.as_ref().map(row::position).transpose()? })
     }
 }

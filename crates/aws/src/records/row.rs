@@ -14,7 +14,9 @@ use crate::{
 pub(super) const PARTITION: &str = "pk";
 pub(super) const SORT: &str = "sk";
 const VERSION: &str = "v";
-const VALUE: &str = "val";
+pub(super) const VALUE: &str = "val";
+/// Stands in no key.
+const SEPARATOR: char = '\u{1f}';
 /// There when the value is compressed.
 const DEFLATED: &str = "z";
 
@@ -69,6 +71,17 @@ pub(super) fn key(key: &Key) -> Item {
 pub(super) fn read_key(item: &Item) -> Result<Key, PortError> {
     let reader = Reader { what: "a row", item };
     Ok(Key::new(reader.text(PARTITION)?, reader.text(SORT)?))
+}
+
+/// How the key of an item is kept between two pages of a scan.
+pub(super) fn position(item: &Item) -> Result<String, PortError> {
+    read_key(item).map(|key| format!("{}{SEPARATOR}{}", key.partition, key.sort))
+}
+
+/// The reverse of [`position`].
+pub(super) fn read_position(position: &str) -> Item {
+    let (partition, sort) = position.split_once(SEPARATOR).unwrap_or((position, ""));
+    key(&Key::new(partition, sort))
 }
 
 /// The reverse of [`write`]; `None` when the row's time is over.

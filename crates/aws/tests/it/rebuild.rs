@@ -157,7 +157,7 @@ async fn a_rebuild_that_was_killed_goes_on_where_it_was(fixture: Fixture) {
         let report = |standing: Standing| {
             let mut standings = standings.lock().unwrap();
             standings.push(standing);
-            if standing.streams >= standings[0].streams + 6 {
+            if standing.count >= standings[0].count + 6 {
                 far.notify_one();
             }
         };

@@ -143,9 +143,9 @@ async fn a_refeed_that_was_killed_goes_on_where_it_was(fixture: Fixture) {
     let done = loop {
         let (far, first) = (Notify::new(), Mutex::new(None));
         let report = |standing: Standing| {
-            if standing.done == "brought" {
-                let first = *first.lock().unwrap().get_or_insert(standing.streams);
-                if standing.streams >= first + 4 {
+            if standing.done == "streams brought" {
+                let first = *first.lock().unwrap().get_or_insert(standing.count);
+                if standing.count >= first + 4 {
                     far.notify_one();
                 }
             }

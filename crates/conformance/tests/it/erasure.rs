@@ -5,8 +5,8 @@ use std::{
 
 use async_trait::async_trait;
 use waxwing_app::ports::{
-    Consistency, Erased, Erasure, Key, KeyCustody, KeyedHash, PortError, Query, Records, Row, Sealed,
-    SecretBox, Write,
+    Consistency, Erased, Erasure, Key, KeyCustody, KeyOwners, KeyedHash, PortError, Query, Records, Row,
+    Sealed, SecretBox, Write,
 };
 use waxwing_conformance as conformance;
 use waxwing_domain::AccountId;
@@ -26,6 +26,11 @@ enum Fault {
     DestroysTheLastOnly,
     DestroysEverybody,
     BeginsAnew,
+    RotatesWithoutAKey,
+    RotatesBehindTheEnd,
+    NamesTheFirstPage,
+    NamesOwnersByKey,
+    NamesTheErased,
 }
 
 /// Rows in memory, and keys that are numbers.
@@ -36,6 +41,9 @@ struct Toy {
     keys: Mutex<HashMap<AccountId, Vec<bool>>>,
     fault: Fault,
 }
+
+/// Few, so that there are several pages.
+const OWNERS_AT_ONCE: usize = 50;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -124,18 +132,47 @@ impl SecretBox for Toy {
 #[async_trait]
 impl KeyCustody for Toy {
     async fn rotate(&self, account: AccountId) -> Result<(), PortError> {
+        let newest = || lock(&self.keys).get(&account).and_then(|keys| keys.last().copied());
+        let seen = newest();
+        // As behind a network: others come in between.
+        tokio::task::yield_now().await;
+        let newest = if self.fault == Fault::RotatesBehindTheEnd { seen } else { newest() };
+        match newest {
+            None if self.fault != Fault::RotatesWithoutAKey => {
+                return Err(PortError::NotFound("a key".to_owned()));
+            },
+            Some(false) if self.fault != Fault::BeginsAnew => {
+                return Err(PortError::Erased("a key".to_owned()));
+            },
+            _ => {},
+        }
         let mut keys = lock(&self.keys);
         let keys = keys.entry(account).or_default();
         match self.fault {
-            _ if keys.last() == Some(&false) && self.fault != Fault::BeginsAnew => {
-                return Err(PortError::Erased("a key".to_owned()));
-            },
             Fault::RotatesNothing => return Ok(()),
             Fault::RotationDestroys => keys.fill(false),
             _ => {},
         }
         keys.push(true);
         Ok(())
+    }
+
+    async fn owners(&self, after: Option<&str>) -> Result<KeyOwners, PortError> {
+        let keys = lock(&self.keys);
+        let mut named = Vec::new();
+        for (owner, keys) in keys.iter() {
+            match self.fault {
+                Fault::NamesOwnersByKey => named.extend(keys.iter().filter(|lives| **lives).map(|_| *owner)),
+                Fault::NamesTheErased => named.push(*owner),
+                _ => named.extend(keys.last().filter(|lives| **lives).map(|_| *owner)),
+            }
+        }
+        named.sort_unstable();
+        let from: usize = after.and_then(|after| after.parse().ok()).unwrap_or(0);
+        let end = from + OWNERS_AT_ONCE;
+        let has_more = end < named.len() && self.fault != Fault::NamesTheFirstPage;
+        let owners = named.into_iter().skip(from).take(OWNERS_AT_ONCE).collect();
+        Ok(KeyOwners { owners, next: has_more.then(|| end.to_string()) })
     }
 
     async fn destroy(&self, account: AccountId) -> Result<(), PortError> {
@@ -184,6 +221,11 @@ async fn a_faulty_end_of_an_account_is_found() {
         (Fault::DestroysTheLastOnly, "sealed is `Erased`"),
         (Fault::DestroysEverybody, "others keep their keys"),
         (Fault::BeginsAnew, "nothing is sealed after the end"),
+        (Fault::RotatesWithoutAKey, "gets none by a rotation"),
+        (Fault::RotatesBehindTheEnd, "no rotation makes a key behind the end"),
+        (Fault::NamesTheFirstPage, "is named once"),
+        (Fault::NamesOwnersByKey, "is named once"),
+        (Fault::NamesTheErased, "nobody whose keys are gone"),
     ];
     all_break(cases, suite).await;
 }

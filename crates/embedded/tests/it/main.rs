@@ -7,6 +7,7 @@ mod folder;
 mod full_disk;
 mod journal_model;
 mod maintenance;
+mod rotation;
 mod secrets;
 
 use std::sync::{

@@ -17,6 +17,7 @@ mod limits;
 mod members;
 mod operations;
 mod profile;
+mod rotation;
 mod sandbox;
 mod settings;
 mod walk;
