@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use waxwing_domain::{
     AccountId, Secret, UserId,
-    account::Role,
+    account::{Account, Role},
     user::{User, UserCommand},
 };
 
@@ -221,7 +221,7 @@ impl Commands {
         &self,
         id: &str,
         (user, account): (UserId, AccountId),
-    ) -> Result<Option<(Role, bool)>, PortError> {
+    ) -> Result<Option<(Role, Account)>, PortError> {
         match rows::get::<SignInRow>(&*self.records, &keys::sign_in(id)).await? {
             Some(row) if row.user == user && row.account == account => self.standing(&row).await,
             _ => Ok(None),
@@ -229,15 +229,14 @@ impl Commands {
     }
 
     /// `None` when the password was replaced since, or the user belongs to the account no more.
-    async fn standing(&self, row: &SignInRow) -> Result<Option<(Role, bool)>, PortError> {
+    async fn standing(&self, row: &SignInRow) -> Result<Option<(Role, Account)>, PortError> {
         let id = row.user.to_string();
         let user = self.ports.load::<User>(AccountId::SYSTEM, &id);
         let ((user, _), account) = tokio::try_join!(user, queries::account(&self.ports, row.account))?;
         // Who was removed and came back signs in anew.
         let member = account.members().get(&row.user).filter(|member| member.joined_at <= row.started_at);
-        Ok(member
-            .filter(|_| user.keeps_sign_in(row.started_at))
-            .map(|member| (member.role, account.is_suspended())))
+        let role = member.filter(|_| user.keeps_sign_in(row.started_at)).map(|member| member.role);
+        Ok(role.map(|role| (role, account)))
     }
 
     fn token_hash(&self, token: &RefreshToken) -> Secret {
