@@ -57,9 +57,11 @@ pub async fn sessions_of_all(
         },
         None => Bounds { after, before: None },
     };
-    let query = Query { index: 0, partition: keys::hosted(), bounds, descending: false, limit: LOOKED_AT };
+    let selects = filter.status.is_some() || filter.network.is_some();
+    let wanted = if selects { LOOKED_AT } else { limit + 1 };
+    let query = Query { index: 0, partition: keys::hosted(), bounds, descending: false, limit: wanted };
     let found = records.query(query).await?;
-    let is_whole = found.len() < LOOKED_AT;
+    let is_whole = found.len() < wanted;
     let (mut sessions, mut last) = (Vec::new(), None);
     for some in found.chunks(AT_ONCE) {
         let looked = try_join_all(some.iter().map(|row| looked_at(records, filter, row))).await?;

@@ -4,11 +4,13 @@
 mod api_keys;
 mod delivery;
 mod erasing;
+mod features;
 mod feed;
 mod identities;
 mod lists;
 mod members;
 mod rebuild;
 mod sign_in;
+mod usage;
 mod webhooks;
 mod world;
