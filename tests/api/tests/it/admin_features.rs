@@ -70,7 +70,9 @@ async fn entry(operator: &Client, query: &str, kind: &str) -> Result<Value> {
         let log = operator.get(&format!("/admin/audit-log?{query}")).await?;
         ensure!(log.status == 200, "{log:?}");
         let data = log.body["data"].as_array().context("data")?;
-        Ok(data.iter().find(|entry| entry["types"] == json!([kind])).cloned())
+        let is_it =
+            |entry: &&Value| entry["types"].as_array().is_some_and(|types| types.contains(&json!(kind)));
+        Ok(data.iter().find(is_it).cloned())
     })
     .await
 }
