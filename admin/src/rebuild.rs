@@ -26,8 +26,6 @@ const WORK: &str = "rebuild";
 const STREAMS_AT_ONCE: usize = 8;
 /// Failures of one part that are named; the others are counted.
 const FAILURES_NAMED: usize = 25;
-/// Consumers whose read models are rebuilt.
-const CONSUMERS: [&str; 4] = ["api_keys", "messages", "sessions", "webhooks"];
 
 /// How to rebuild.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +106,8 @@ struct Work<'a> {
     parts_done: AtomicU32,
 }
 
-/// Makes all rows of messages, sessions and webhook endpoints what the journal says. Goes on with a run that was not ended.
+/// Makes all rows of messages, sessions, webhook endpoints and API keys, the audit log and the operator's lists what the journal
+/// says. Goes on with a run that was not ended.
 pub async fn rebuild(
     engine: &AwsEngine,
     ports: &CommandPorts,
@@ -209,10 +208,10 @@ impl Work<'_> {
     /// consumer left out before, it left out of a stream that is now read.
     async fn unpark(&self) -> Result<u64, PortError> {
         let (records, mut unparked) = (self.engine.records(), 0);
-        for consumer in CONSUMERS {
+        for consumer in Rebuild::CONSUMERS {
             for parked in patiently(async || feed::parked(&*records, consumer).await).await? {
                 let (account, stream) = (parked.account, parked.stream);
-                if Rebuild::consumer_of(stream.kind()) != Some(consumer)
+                if !Rebuild::consumers_of(stream.kind()).contains(&consumer)
                     || self.stream(account, stream.clone()).await?.failed > 0
                 {
                     continue;

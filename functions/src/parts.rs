@@ -5,6 +5,7 @@ use std::{
 
 use waxwing_api::{Api, CorsOrigin, RateLimits};
 use waxwing_app::{
+    features::FeatureSwitches,
     ports::{SandboxControl, WebhookPost},
     processes::WebhookDispatch,
 };
@@ -50,6 +51,7 @@ fn cors_origins() -> Result<Vec<CorsOrigin>, Error> {
 pub fn api(deployment: &Deployment) -> Result<Api, Error> {
     let commands = deployment.commands.clone();
     let sandbox = deployment.sandbox.clone();
+    let registration_open = environment("WAXWING_REGISTRATION").as_deref() == Some("open");
     Ok(Api {
         records: deployment.records(),
         pairing: deployment.pairing.clone(),
@@ -58,7 +60,7 @@ pub fn api(deployment: &Deployment) -> Result<Api, Error> {
         work: deployment.work(),
         sandbox: sandbox.map(|client| Arc::new(RemoteSandbox(client)) as Arc<dyn SandboxControl>),
         mail: deployment.mail.clone(),
-        registration_open: environment("WAXWING_REGISTRATION").as_deref() == Some("open"),
+        features: Arc::new(FeatureSwitches::new(commands.ports.clone(), registration_open)),
         // The gateway itself says who called.
         trusted_proxies: Vec::new(),
         cors_origins: cors_origins()?,

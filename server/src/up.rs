@@ -15,6 +15,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 use waxwing_api::Api;
 use waxwing_app::{
     commands::AccountLimits,
+    features::FeatureSwitches,
     feed::{Consumer, FeedRunner},
     kept_mail::KeptMail,
     ports::{Gateway, WebhookPost},
@@ -160,7 +161,10 @@ impl Parts {
             work: engine.work(),
             sandbox: network.sandbox,
             mail,
-            registration_open: args.registration == Registration::Open,
+            features: Arc::new(FeatureSwitches::new(
+                commands.ports.clone(),
+                args.registration == Registration::Open,
+            )),
             trusted_proxies: args.trusted_proxies.clone(),
             cors_origins: args.cors_origins.clone(),
             answer_within: ANSWER_WITHIN,

@@ -17,6 +17,7 @@ use waxwing_api::{Api, RateLimits};
 use waxwing_app::{
     commands::{AccountLimits, Commands, Onboarded},
     execute::{Cause, CommandPorts},
+    features::FeatureSwitches,
     id_source::IdSource,
     kept_mail::KeptMail,
     ports::{Pairing, PairingCode, PairingCodeError, WebhookPost, WebhookPostError, WebhookRequest},
@@ -81,6 +82,7 @@ async fn office(folder: &std::path::Path) -> Office {
     };
     let owner = commands.onboard("Bench".to_owned(), "ada@example.com".to_owned(), &Cause::system()).await;
     let api = Api {
+        features: Arc::new(FeatureSwitches::new(ports.clone(), false)),
         mail: Arc::new(KeptMail { ports, records: engine.records() }),
         records: engine.records(),
         work: engine.work(),
@@ -90,7 +92,6 @@ async fn office(folder: &std::path::Path) -> Office {
         webhooks: Arc::new(Nobody),
         sessions: None,
         sandbox: None,
-        registration_open: false,
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
         answer_within: Duration::from_secs(60),

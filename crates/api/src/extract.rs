@@ -2,6 +2,7 @@
 
 mod actor;
 mod body;
+mod feature_path;
 mod id_path;
 mod idempotency_key;
 mod operator;
@@ -17,6 +18,7 @@ pub(crate) use actor::{
     SessionsRead, SessionsWrite, WebhooksRead, WebhooksWrite,
 };
 pub(crate) use body::{BODY_BYTES_MAX, Body};
+pub(crate) use feature_path::{AccountFeaturePath, FeaturePath};
 pub(crate) use id_path::{IdPath, PhonePath};
 pub(crate) use idempotency_key::{IdempotencyKey, LEN_MAX as IDEMPOTENCY_KEY_LEN_MAX};
 pub(crate) use operator::Operator;

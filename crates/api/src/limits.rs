@@ -6,7 +6,7 @@ use waxwing_app::{
     commands::{API_KEYS_MAX, KEY_OVERLAP_S_MAX, WEBHOOKS_MAX},
     kept_mail::MAILS_MAX,
     passwords::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN},
-    queries::SESSIONS_MAX,
+    queries::{SESSIONS_MAX, USAGE_DAYS_MAX, USAGE_QUERIES_MAX},
 };
 use waxwing_domain::{account, api_key, content::TEXT_CHARS_MAX, session, webhook_endpoint};
 
@@ -92,6 +92,11 @@ fn sizes() -> Vec<(&'static str, String)> {
         ("`metadata` of a message, as JSON", bytes(routes::METADATA_BYTES_MAX)),
         ("`q` of a list of messages", chars(routes::Q_CHARS_MAX)),
         ("a password", format!("{PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters")),
+        ("days of one request for usage", count(USAGE_DAYS_MAX)),
+        (
+            "sessions times days that one request for usage counts, each with 1,000 messages",
+            count(USAGE_QUERIES_MAX),
+        ),
         ("mails that are kept for the operator, for a week", count(MAILS_MAX)),
     ]
 }

@@ -24,7 +24,7 @@ use crate::{
     tags(
         (name = "auth", description = "Users: register, sign in, stay signed in."),
         (name = "me", description = "Who calls, and what users change about themselves."),
-        (name = "account", description = "The tenant."),
+        (name = "account", description = "The tenant, and what it used."),
         (name = "audit", description = "Who changed what."),
         (name = "members", description = "Who belongs to the account, and who is invited to."),
         (name = "api_keys", description = "Keys with which programs call the API."),

@@ -62,6 +62,12 @@ const KINDS: &[Kind] = &[
         "The header `Allow` names those that it takes.",
     ),
     (
+        "feature_off",
+        StatusCode::FORBIDDEN,
+        "The operator switched this off",
+        "The detail names the feature. What was accepted before goes on; ask the operator when it is on again.",
+    ),
+    (
         "session_exists",
         StatusCode::CONFLICT,
         "The name is taken",

@@ -2,6 +2,9 @@
 
 mod account;
 mod admin;
+mod admin_audit;
+mod admin_features;
+mod admin_sessions;
 mod api_keys;
 mod audit;
 mod auth;
@@ -16,6 +19,7 @@ mod sandbox;
 mod sandbox_groups;
 mod sandbox_people;
 mod sessions;
+mod usage;
 mod webhooks;
 
 pub(crate) use messages::{METADATA_BYTES_MAX, Q_CHARS_MAX};
@@ -58,6 +62,14 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(admin::list_mail))
         .routes(routes!(admin::list_accounts))
+        .routes(routes!(admin_features::get_admin_account))
+        .routes(routes!(admin_features::list_features))
+        .routes(routes!(admin_features::switch_feature))
+        .routes(routes!(admin_features::switch_account_feature))
+        .routes(routes!(admin_sessions::list_all_sessions))
+        .routes(routes!(admin_audit::list_admin_audit_log))
+        .routes(routes!(usage::get_account_usage))
+        .routes(routes!(usage::get_usage))
         .routes(routes!(admin::suspend_account))
         .routes(routes!(admin::restore_account))
         .routes(routes!(admin::list_users))

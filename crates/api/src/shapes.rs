@@ -2,6 +2,8 @@
 
 mod account;
 mod admin;
+mod admin_features;
+mod admin_sessions;
 mod api_key;
 mod audit;
 mod auth;
@@ -15,6 +17,7 @@ mod sandbox;
 mod sandbox_groups;
 mod sandbox_people;
 mod session;
+mod usage;
 mod webhook;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +25,8 @@ use utoipa::ToSchema;
 
 pub(crate) use account::*;
 pub(crate) use admin::*;
+pub(crate) use admin_features::*;
+pub(crate) use admin_sessions::*;
 pub(crate) use api_key::*;
 pub(crate) use audit::*;
 pub(crate) use auth::*;
@@ -34,6 +39,7 @@ pub(crate) use sandbox::*;
 pub(crate) use sandbox_groups::*;
 pub(crate) use sandbox_people::*;
 pub(crate) use session::*;
+pub(crate) use usage::*;
 pub(crate) use webhook::*;
 
 fn yes() -> bool {

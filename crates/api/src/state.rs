@@ -8,6 +8,7 @@ use std::{
 
 use waxwing_app::{
     commands::Commands,
+    features::FeatureSwitches,
     id_source::IdSource,
     kept_mail::KeptMail,
     ports::{CountsSessions, Pairing, Records, SandboxControl, WebhookPost, Work},
@@ -34,8 +35,8 @@ pub struct Api {
     pub sandbox: Option<Arc<dyn SandboxControl>>,
     /// The mails that are kept for the operator.
     pub mail: Arc<KeptMail>,
-    /// Whether strangers may make accounts.
-    pub registration_open: bool,
+    /// What is switched off.
+    pub features: Arc<FeatureSwitches>,
     /// Whose word on the address of a client is taken.
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Which sites may call from a browser.

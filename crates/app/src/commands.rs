@@ -21,6 +21,7 @@ mod second_factor;
 mod send_message;
 mod session_wishes;
 mod sign_in;
+mod switch_feature;
 
 use std::sync::Arc;
 

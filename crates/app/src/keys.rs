@@ -1,8 +1,10 @@
 //! Keys of all rows in Records and of all claims. The account's id is the first part of every key, so that one tenant
 //! cannot name another's row.
 
-use jiff::Timestamp;
-use waxwing_domain::{AccountId, ApiKeyId, Jid, Lid, MessageId, SessionId, UserId, WebhookEndpointId};
+use jiff::{Timestamp, civil::Date};
+use waxwing_domain::{
+    AccountId, Aggregate, ApiKeyId, Jid, Lid, MessageId, SessionId, UserId, WebhookEndpointId, user::User,
+};
 
 use crate::ports::{ClaimKey, Key, Order, SecretBox, StreamName};
 
@@ -213,14 +215,33 @@ pub fn user(user: UserId) -> Key {
     Key::new(users(), user.to_string())
 }
 
-/// Partition of what was changed in an account; sorted by time.
+/// Partition of what was changed in an account; sorted by time. That of the system is about the deployment.
 pub fn audit(account: AccountId) -> String {
     format!("{account}/audit")
 }
 
+/// Partition of what a user changed about themselves; sorted by time. By user, so that it goes with the user.
+pub fn audit_of_user(user: UserId) -> String {
+    format!("{}/audit/{user}", AccountId::SYSTEM)
+}
+
 /// One change.
 pub fn audit_entry(account: AccountId, at: Timestamp, stream: &StreamName, version: u64) -> Key {
-    Key::new(audit(account), format!("{}/{stream}/{version}", due_before(at)))
+    let partition = match (stream.kind(), UserId::parse(stream.id())) {
+        (<User as Aggregate>::TYPE, Ok(user)) => audit_of_user(user),
+        _ => audit(account),
+    };
+    Key::new(partition, format!("{}/{stream}/{version}", due_before(at)))
+}
+
+/// Partition of an account's days of which the messages were counted; sorted by day.
+pub fn usage(account: AccountId) -> String {
+    format!("{account}/usage")
+}
+
+/// One day.
+pub fn usage_of_day(account: AccountId, day: Date) -> Key {
+    Key::new(usage(account), day.to_string())
 }
 
 /// Partition of the accounts that are to be erased; sorted by id.

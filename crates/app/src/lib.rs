@@ -5,6 +5,7 @@ pub mod codec;
 pub mod commands;
 pub mod envelope;
 pub mod execute;
+pub mod features;
 pub mod feed;
 pub mod fleet;
 pub mod id_source;

@@ -8,14 +8,16 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use waxwing_domain::{AccountId, Aggregate, account::Account, api_key::ApiKey, user::User};
+use waxwing_domain::{
+    AccountId, Aggregate, account::Account, api_key::ApiKey, feature::Features, user::User,
+};
 
 /// How long a state counts as recent. What another process changes is seen after this time; what this one changes, at once.
 pub const RECENT: SignedDuration = SignedDuration::from_secs(1);
 /// Most states at the same time. When a half is used up, those are forgotten that nobody has read since the last time.
 const STATES_MAX: usize = 20_000;
-/// The aggregates that are kept: those that say who calls.
-const KINDS: [&str; 3] = [Account::TYPE, ApiKey::TYPE, User::TYPE];
+/// The aggregates that are kept: those that say who calls, and what is switched off.
+const KINDS: [&str; 4] = [Account::TYPE, ApiKey::TYPE, Features::TYPE, User::TYPE];
 
 /// Kind, account, id.
 pub(crate) type Name = (&'static str, AccountId, String);

@@ -15,6 +15,7 @@ pub use audit::AuditEntry;
 pub use directory::{AccountView, UserView};
 pub use host::{HostView, Placement};
 pub use member::{InvitationView, MemberView};
+pub(crate) use message::origin_at;
 pub use message::{MessageErrorView, MessageView, ReactionView};
 pub use session::{Health, HealthState, LiveSession, QrCode, SessionView, Wanted};
 pub use webhook::WebhookView;

@@ -67,7 +67,7 @@ impl HttpGateway {
         // Strongly: a host that has just let go tells the next.
         let row = self.records.get(&keys::placement(account, session), Consistency::Strong).await?;
         let placement: Option<Placement> = row.as_ref().map(rows::value).transpose()?;
-        if let Some(Placement { host: Some(host) }) = placement
+        if let Some(Placement { host: Some(host), .. }) = placement
             && let Some(address) = self.address_of(&host).await?
         {
             return Ok(Some(address));

@@ -82,4 +82,11 @@ impl Records for DynamoRecords {
             _ => index::query(self, &query).await,
         }
     }
+
+    async fn places(&self, query: Query) -> Result<Vec<String>, PortError> {
+        if query.limit > QUERY_LIMIT {
+            return Err(refused(format_args!("more than {QUERY_LIMIT} rows in one query")));
+        }
+        index::places(self, &query).await
+    }
 }

@@ -22,6 +22,7 @@ pub async fn records(records: &dyn Records, clock: &TestClock) {
     lets_one_of_many_writers_win(records).await;
     queries_ranges(records).await;
     queries_indexes(records).await;
+    names_places_without_rows(records).await;
     replaces_indexes_with_the_row(records).await;
     forgets_rows_whose_time_is_over(records, clock).await;
 }
@@ -314,6 +315,23 @@ async fn queries_indexes(records: &dyn Records) {
         get(records, &key("indexed", "row-4")).await.as_ref(),
         "Records: an index brings whole rows"
     );
+}
+
+async fn names_places_without_rows(records: &dyn Records) {
+    for number in 0..5 {
+        let indexes =
+            vec![entry(1, "counted", &format!("{number}")), entry(2, "counted", &format!("x{number}"))];
+        put(records, &Row { indexes, ..row("placed", &format!("row-{number}"), 1) }, Guard::Always, true)
+            .await;
+    }
+    let all = Query { index: 1, ..all_of("counted") };
+    expect_index(records, &all, &["row-0", "row-1", "row-2", "row-3", "row-4"]).await;
+    let places = async |query: Query| records.places(query).await.expect("Records: an index is read");
+    assert_eq!(places(all.clone()).await, ["0", "1", "2", "3", "4"], "Records: places are sort keys");
+    let some = Query { bounds: between(Some("0"), Some("4")), limit: 2, ..all.clone() };
+    assert_eq!(places(some.clone()).await, ["1", "2"], "Records: places keep to bounds and limit");
+    assert_eq!(places(Query { descending: true, ..some }).await, ["3", "2"], "Records: places go downwards");
+    assert!(places(Query { index: 3, ..all }).await.is_empty(), "Records: places are of one index");
 }
 
 async fn replaces_indexes_with_the_row(records: &dyn Records) {

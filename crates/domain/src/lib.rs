@@ -10,6 +10,7 @@ pub mod account;
 pub mod api_key;
 pub mod call;
 pub mod content;
+pub mod feature;
 pub mod ids;
 pub mod jid;
 pub mod message;
@@ -23,6 +24,7 @@ pub mod webhook_endpoint;
 
 pub use content::Content;
 pub use cqrs_es::{Aggregate, DomainEvent};
+pub use feature::Feature;
 pub use ids::{
     AccountId, ApiKeyId, CallId, EventId, InvitationId, MessageId, RequestId, SessionId, UserId,
     WebhookDeliveryId, WebhookEndpointId,

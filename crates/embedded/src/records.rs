@@ -61,6 +61,13 @@ impl Records for SqliteRecords {
         let now_ms = time_ms(self.store.clock.now());
         self.store.readers.read(move |connection| range::query(connection, &query, now_ms)).await
     }
+
+    async fn places(&self, query: Query) -> Result<Vec<String>, PortError> {
+        if query.limit > QUERY_LIMIT {
+            return Err(over_limit("rows in one query", QUERY_LIMIT));
+        }
+        self.store.readers.read(move |connection| range::places(connection, &query)).await
+    }
 }
 
 #[async_trait]

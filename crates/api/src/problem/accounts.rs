@@ -9,7 +9,7 @@ use waxwing_domain::{account::AccountError, api_key::ApiKeyError, user::UserErro
 
 use super::{Kind, Problem};
 
-/// After that another mail may be asked for; see [`waxwing_domain::user::MAIL_PAUSE`].
+/// After that another change of address may be asked for; see [`waxwing_domain::user::MAIL_PAUSE`].
 const MAIL_PAUSE_S: u32 = 60;
 
 pub(super) const KINDS: &[Kind] = &[

@@ -66,6 +66,7 @@ impl From<AccountError> for Problem {
             AccountError::NoSuchInvitation => Self::not_found("invitation"),
             AccountError::InvalidName => Self::field("/name", detail),
             AccountError::InvalidEmail => Self::field("/email", detail),
+            AccountError::NotOfAccounts => Self::field("/path/name", detail),
             AccountError::RoleTooHigh => Self::new("role_too_high", detail),
             AccountError::LastOwner => Self::new("last_owner", detail),
             AccountError::AlreadyMember => Self::new("account_member", detail),

@@ -41,8 +41,9 @@ pub(super) async fn change_account(
 
 /// Delete the account
 ///
-/// For its owners, with their password. Its credentials are dead at once, its sessions are unlinked, and all that is known of
-/// it is made unreadable within a minute. The operator's account stays.
+/// For its owners, with their password. Its credentials are dead at once, its sessions are unlinked, and its keys are
+/// destroyed once they had ten seconds to let go, which makes all that is known of it unreadable: within a minute, on AWS within a
+/// few. Its rows go from then on, and a second look ten minutes later finds what came behind. The operator's account stays.
 #[utoipa::path(post, path = "/account/delete", operation_id = "deleteAccount", tag = "account", request_body = DeleteMeIn,
     security(("bearer" = [])),
     responses((status = 204, description = "Gone"), (status = 409, description = "It is the operator's own")))]

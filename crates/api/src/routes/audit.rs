@@ -1,7 +1,7 @@
 //! Who changed what.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use waxwing_app::queries::{self, AuditFilter};
+use waxwing_app::queries::{self, AuditFilter, AuditOf};
 
 use super::answer;
 use crate::{
@@ -26,7 +26,8 @@ pub(super) async fn list_audit_log(
     }
     let (limit, after) = PageQuery::new(query.limit, query.cursor).read()?;
     let filter = AuditFilter { actor: query.actor, resource: query.resource };
-    let (entries, last) = queries::audit_log(&*api.records, actor.account(), &filter, limit, after).await?;
+    let of = AuditOf::Account(actor.account());
+    let (entries, last) = queries::audit_log(&*api.records, of, &filter, limit, after).await?;
     let next_cursor = last.map(|last| cursor::encode(&last));
     let data: Vec<AuditEntryOut> = entries.into_iter().map(AuditEntryOut::from).collect();
     Ok(answer(StatusCode::OK, Page { data, next_cursor }))

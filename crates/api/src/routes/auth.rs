@@ -1,11 +1,13 @@
 //! Users: register, sign in, stay signed in, sign out.
 
+use std::collections::BTreeMap;
+
 use axum::{extract::State, http::StatusCode, response::Response};
 use waxwing_app::{
     commands::{Caller, CreatedAccount, Principal, Registration},
     queries,
 };
-use waxwing_domain::account::Role;
+use waxwing_domain::{Feature, account::Role};
 
 use super::answer;
 use crate::{
@@ -35,7 +37,7 @@ pub(super) async fn register(
     Stranger { cause, address }: Stranger,
     body: Result<Body<RegisterIn>, Problem>,
 ) -> Result<Response, Problem> {
-    if !api.registration_open {
+    if !api.features.is_on(Feature::Registration, &BTreeMap::new()).await? {
         return Err(Problem::new("registration_closed", "Ask the operator for an account."));
     }
     let RegisterIn { email, password, name } = body?.value;
@@ -43,7 +45,7 @@ pub(super) async fn register(
     let registration = Registration { email, password, name };
     let CreatedAccount { account, owner: id } = api.commands.register(registration, &cause).await?;
     let principal = Principal::User { id, sign_in: String::new(), role: Role::Owner };
-    let caller = Caller { account, principal };
+    let caller = Caller { account, principal, features: BTreeMap::new() };
     let MeOut { user, account, role, .. } = queries::me(&api.commands.ports, &caller).await?.into();
     match (user, role) {
         (Some(user), Some(role)) => Ok(answer(StatusCode::CREATED, RegisteredOut { user, account, role })),
@@ -156,7 +158,8 @@ pub(super) async fn confirm_email_change(
 
 /// Ask for another password
 ///
-/// The answer is the same whether a user has the address or not.
+/// The answer is the same whether a user has the address or not. While the token of an earlier mail is good, for an hour, no
+/// further mail follows.
 #[utoipa::path(post, path = "/auth/forgot-password", operation_id = "forgotPassword", tag = "auth",
     request_body = ForgotPasswordIn, security(()),
     responses((status = 202, description = "A mail follows if a user has the address", body = AcceptedOut)))]

@@ -1,5 +1,7 @@
 //! Invitations to become a member of the account.
 
+use std::collections::BTreeMap;
+
 use axum::{extract::State, http::StatusCode, response::Response};
 use waxwing_app::{
     commands::{Caller, Joined, NewInvitation, Newcomer, Once, Principal, Repeatable},
@@ -101,7 +103,8 @@ pub(super) async fn accept_invitation(
     let newcomer = Newcomer { name, password };
     let accept = api.commands.accept_invitation(&token, newcomer, &stranger.cause);
     let Joined { account, user: id, role } = stranger.guess(None).run(&api, accept).await?;
-    let caller = Caller { account, principal: Principal::User { id, sign_in: String::new(), role } };
+    let principal = Principal::User { id, sign_in: String::new(), role };
+    let caller = Caller { account, principal, features: BTreeMap::new() };
     let MeOut { user, account, .. } = queries::me(&api.commands.ports, &caller).await?.into();
     let user = user.ok_or_else(|| Problem::new("internal", "Something went wrong here."))?;
     Ok(answer(StatusCode::OK, AcceptedInvitationOut { user, account, role: role.into() }))

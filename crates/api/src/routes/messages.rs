@@ -12,11 +12,11 @@ use waxwing_app::{
     views::MessageView,
 };
 use waxwing_domain::{
-    Content, MessageId, Recipient, SessionId, Text,
+    Content, Feature, MessageId, Recipient, SessionId, Text,
     message::{Direction, MessageStatus},
 };
 
-use super::{answer, kept, repeated};
+use super::{admin_features::stopped, answer, kept, repeated};
 use crate::{
     Api, Problem, cursor,
     extract::{
@@ -76,6 +76,9 @@ async fn send(
     let size = metadata.as_ref().map_or(0, |metadata| json!(metadata).to_string().len());
     if size > METADATA_BYTES_MAX {
         return Err(Problem::field("/metadata", "expected an object of up to 4 KB"));
+    }
+    if let Some(stored) = stopped(api, actor, Feature::Sending, idempotency.as_ref()).await? {
+        return Ok(repeated(stored));
     }
     let content = Content::Text { text: Text(text), link_preview };
     let new = NewMessage { session_id, to, content, expires_at, metadata };

@@ -15,9 +15,9 @@ use waxwing_app::{
     queries,
     views::{SessionView, Wanted},
 };
-use waxwing_domain::{SessionId, session::SessionStatus};
+use waxwing_domain::{Feature, SessionId, session::SessionStatus};
 
-use super::{answer, kept, repeated};
+use super::{admin_features::stopped, answer, kept, repeated};
 use crate::{
     Api, Problem, cursor,
     extract::{Actor, Body, IdPath, IdempotencyKey, PageQuery, SessionsRead, SessionsWrite, ValidQuery},
@@ -37,6 +37,9 @@ pub(super) async fn create_session(
     body: Body<CreateSessionIn>,
 ) -> Result<Response, Problem> {
     let idempotency = key.of("POST /sessions", &body.raw);
+    if let Some(stored) = stopped(&api, &actor, Feature::NewSessions, idempotency.as_ref()).await? {
+        return Ok(repeated(stored));
+    }
     let CreateSessionIn { name, phone_number, start, settings } = body.value;
     let out = |view: &SessionView| SessionOut::new(view.clone(), None);
     let kept = |view: &SessionView| kept(StatusCode::CREATED, &out(view));

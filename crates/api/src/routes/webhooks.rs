@@ -7,9 +7,9 @@ use waxwing_app::{
     queries,
     views::WebhookView,
 };
-use waxwing_domain::WebhookEndpointId;
+use waxwing_domain::{Feature, WebhookEndpointId};
 
-use super::{answer, kept, repeated};
+use super::{admin_features::stopped, answer, kept, repeated};
 use crate::{
     Api, Problem, cursor,
     extract::{Actor, Body, IdPath, IdempotencyKey, PageQuery, ValidQuery, WebhooksRead, WebhooksWrite},
@@ -29,6 +29,9 @@ pub(super) async fn create_webhook(
     body: Body<CreateWebhookIn>,
 ) -> Result<Response, Problem> {
     let idempotency = key.of("POST /webhooks", &body.raw);
+    if let Some(stored) = stopped(&api, &actor, Feature::Webhooks, idempotency.as_ref()).await? {
+        return Ok(repeated(stored));
+    }
     let CreateWebhookIn { url, events, session_ids, description } = body.value;
     let parsed = Url::parse(&url).map_err(|error| Problem::field("/url", error.to_string()))?;
     api.webhooks.check(parsed.as_str()).map_err(|error| Problem::field("/url", error.to_string()))?;

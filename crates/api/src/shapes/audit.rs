@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use waxwing_app::views::AuditEntry;
+use waxwing_app::{queries::AuditOf, views::AuditEntry};
+use waxwing_domain::ids::IdError;
+
+use crate::Problem;
 
 /// Which entries.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -20,6 +23,40 @@ pub(crate) struct AuditQuery {
     pub(crate) actor: Option<String>,
     /// Only what happened to the thing with this id.
     pub(crate) resource: Option<String>,
+}
+
+/// Which entries the operator wants.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AdminAuditQuery {
+    /// Most entries of the page.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    pub(crate) limit: Option<String>,
+    /// The `next_cursor` of the page before.
+    pub(crate) cursor: Option<String>,
+    /// What this user changed about themselves.
+    user_id: Option<String>,
+    /// What was changed in this account. Not with `user_id`.
+    account_id: Option<String>,
+    /// Only what this user or API key did.
+    pub(crate) actor: Option<String>,
+}
+
+impl AdminAuditQuery {
+    pub(crate) fn of(&self) -> Result<AuditOf, Problem> {
+        let wrong = |name: &str, error: IdError| Problem::field(format!("/query/{name}"), error.to_string());
+        match (&self.user_id, &self.account_id) {
+            (Some(_), Some(_)) => {
+                Err(Problem::field("/query/account_id", "expected no account_id beside user_id"))
+            },
+            (Some(user), None) => user.parse().map(AuditOf::User).map_err(|error| wrong("user_id", error)),
+            (None, Some(account)) => {
+                account.parse().map(AuditOf::Account).map_err(|error| wrong("account_id", error))
+            },
+            (None, None) => Ok(AuditOf::Deployment),
+        }
+    }
 }
 
 /// Something that somebody changed.

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use waxwing_app::views::{HealthState, LiveSession, SessionView};
+use waxwing_app::views::{Health, HealthState, LiveSession, SessionView};
 use waxwing_domain::{
     PhoneNumber, SessionId,
     session::{ProxyUrl, SessionSettings, SessionStatus, SettingsChange},
@@ -174,11 +174,17 @@ pub(crate) struct HealthOut {
     reason: Option<String>,
 }
 
+impl From<Health> for HealthOut {
+    fn from(health: Health) -> Self {
+        let Health { state, last_frame_at, reason } = health;
+        Self { state, last_frame_at, reason }
+    }
+}
+
 impl SessionOut {
     /// What was recorded, and what the host says right now, where one looks after it.
     pub(crate) fn new(view: SessionView, live: Option<LiveSession>) -> Self {
-        let (status, reason) = shown(&view, live.as_ref());
-        let health = live.map(|live| live.health).unwrap_or_default();
+        let (status, reason) = view.status_with(live.as_ref());
         Self {
             id: view.id,
             name: view.name,
@@ -186,23 +192,11 @@ impl SessionOut {
             restricted_until: view.until.filter(|_| status == SessionStatus::Restricted),
             status: status.as_str(),
             reason,
-            health: HealthOut {
-                state: health.state,
-                last_frame_at: health.last_frame_at,
-                reason: health.reason,
-            },
+            health: live.map(|live| live.health).unwrap_or_default().into(),
             me: view.me.as_ref().map(PersonOut::from),
             settings: view.settings.into(),
             created_at: view.created_at,
         }
-    }
-}
-
-fn shown(view: &SessionView, live: Option<&LiveSession>) -> (SessionStatus, Option<String>) {
-    match (view.status, live) {
-        // A fact that the live row may not know yet: the host that said otherwise is on its way out.
-        (SessionStatus::LoggedOut, _) | (_, None) => (view.status, view.reason.clone()),
-        (_, Some(live)) => (live.status, live.reason.clone()),
     }
 }
 

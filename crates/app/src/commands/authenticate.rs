@@ -1,12 +1,12 @@
 //! Find out who calls.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use waxwing_domain::{
-    AccountId, ApiKeyId, SessionId, UserId,
+    AccountId, ApiKeyId, Feature, SessionId, UserId,
     account::{Account, Role},
     api_key::{ApiKey, ApiKeyCreated, covers, may_touch},
 };
@@ -27,6 +27,8 @@ pub struct Caller {
     pub account: AccountId,
     /// A program, or a person.
     pub principal: Principal,
+    /// What the operator switched for the account, and whether it is on.
+    pub features: BTreeMap<Feature, bool>,
 }
 
 /// A program, or a person.
@@ -185,7 +187,7 @@ impl Commands {
             Some(_) if tenant.is_suspended() => Err(AuthenticateError::Suspended),
             Some(key) => {
                 let principal = Principal::ApiKey { id, key: Box::new(key.clone()) };
-                Ok(Caller { account, principal })
+                Ok(Caller { account, principal, features: tenant.features().clone() })
             },
             None => Err(AuthenticateError::Invalid),
         }
@@ -212,10 +214,10 @@ impl Commands {
         let claims = read_access_token(&*self.ports.secrets, token, self.ports.clock.now())
             .ok_or(AuthenticateError::Invalid)?;
         match self.signed_in_as(&claims.sid, (claims.sub, claims.acc)).await? {
-            Some((_, true)) => Err(AuthenticateError::Suspended),
-            Some((role, false)) => {
+            Some((_, account)) if account.is_suspended() => Err(AuthenticateError::Suspended),
+            Some((role, account)) => {
                 let principal = Principal::User { id: claims.sub, sign_in: claims.sid, role };
-                Ok(Caller { account: claims.acc, principal })
+                Ok(Caller { account: claims.acc, principal, features: account.features().clone() })
             },
             None => Err(AuthenticateError::Invalid),
         }
@@ -250,7 +252,8 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
         };
         let id = ApiKeyId::new(1, [0; 10]);
-        Caller { account: AccountId::SYSTEM, principal: Principal::ApiKey { id, key: Box::new(key) } }
+        let principal = Principal::ApiKey { id, key: Box::new(key) };
+        Caller { account: AccountId::SYSTEM, principal, features: BTreeMap::new() }
     }
 
     #[test]
@@ -269,7 +272,8 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(with(role.scopes().collect(), None), Some(role));
             let user = Principal::User { id: UserId::new(1, [0; 10]), sign_in: String::new(), role };
-            assert_eq!(Caller { account: AccountId::SYSTEM, principal: user }.authority(), Some(role));
+            let caller = Caller { principal: user, ..caller(None) };
+            assert_eq!(caller.authority(), Some(role));
         }
     }
 

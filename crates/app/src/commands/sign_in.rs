@@ -4,6 +4,8 @@
 //! under a guard on the row's version, so of several with one token one wins. A token that is not the current one was used
 //! before, by the owner or by a thief: then the row goes, and with it every token of the sign-in.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -221,7 +223,7 @@ impl Commands {
         &self,
         id: &str,
         (user, account): (UserId, AccountId),
-    ) -> Result<Option<(Role, bool)>, PortError> {
+    ) -> Result<Option<(Role, Arc<Account>)>, PortError> {
         match rows::get::<SignInRow>(&*self.records, &keys::sign_in(id)).await? {
             Some(row) if row.user == user && row.account == account => self.standing(&row).await,
             _ => Ok(None),
@@ -229,7 +231,7 @@ impl Commands {
     }
 
     /// `None` when the password was replaced since, or the user belongs to the account no more.
-    async fn standing(&self, row: &SignInRow) -> Result<Option<(Role, bool)>, PortError> {
+    async fn standing(&self, row: &SignInRow) -> Result<Option<(Role, Arc<Account>)>, PortError> {
         let (user, account) = (row.user.to_string(), row.account.to_string());
         let (user, account) = tokio::try_join!(
             self.ports.load_recent::<User>(AccountId::SYSTEM, &user),
@@ -237,9 +239,8 @@ impl Commands {
         )?;
         // Who was removed and came back signs in anew.
         let member = account.members().get(&row.user).filter(|member| member.joined_at <= row.started_at);
-        Ok(member
-            .filter(|_| user.keeps_sign_in(row.started_at))
-            .map(|member| (member.role, account.is_suspended())))
+        let role = member.filter(|_| user.keeps_sign_in(row.started_at)).map(|member| member.role);
+        Ok(role.map(|role| (role, account)))
     }
 
     fn token_hash(&self, token: &RefreshToken) -> Secret {

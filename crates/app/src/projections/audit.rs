@@ -1,32 +1,41 @@
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use waxwing_domain::{
-    Aggregate, ApiKeyId, DomainEvent, SessionId, WebhookEndpointId,
+    Aggregate, ApiKeyId, DomainEvent, Feature, SessionId, UserId, WebhookEndpointId,
     account::Account,
     api_key::ApiKey,
+    feature::Features,
     session::{Session, SessionEvent},
+    user::User,
     webhook_endpoint::WebhookEndpoint,
 };
 
+use super::by_stream;
 use crate::{
     codec,
     execute::CommandPorts,
     feed::Consumer,
     keys,
-    ports::{Commit, FeedItem, Guard, PortError, Records, Row, Write},
+    ports::{Bounds, Commit, FeedItem, Guard, PortError, Query, Records, Row, StreamName, Write},
     rows,
-    views::{ApiKeyView, AuditEntry, SessionView, WebhookView},
+    views::{ApiKeyView, AuditEntry, SessionView, UserView, WebhookView},
 };
 
 /// How long an entry is shown. The journal keeps what it says.
 const SHOWN: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// Who changed what, by account: everything but messages and calls, which have their own lists, and users, who belong to no
-/// account: what they change about themselves is nobody's but theirs.
+/// Entries that one call removes at once.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
+
+/// Who changed what: by account, everything but messages and calls, which have their own lists; by user, what users change
+/// about themselves, which only the operator sees; and the switches of the deployment.
 pub struct AuditProjection {
     /// Journal and encryption.
     pub ports: CommandPorts,
@@ -41,13 +50,20 @@ impl Consumer for AuditProjection {
     }
 
     fn kinds(&self) -> &'static [&'static str] {
-        &[Account::TYPE, ApiKey::TYPE, Session::TYPE, WebhookEndpoint::TYPE]
+        &[Account::TYPE, ApiKey::TYPE, Features::TYPE, Session::TYPE, User::TYPE, WebhookEndpoint::TYPE]
     }
 
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
         let mut writes = Vec::with_capacity(items.len());
-        for FeedItem { commit, .. } in items {
-            writes.push(Write::Put(self.row(commit).await?, Guard::Absent));
+        for ((account, stream), commits) in by_stream(items) {
+            let whole = self.ports.journal.read(account, &stream).await?;
+            if is_gone(&stream, &whole) {
+                self.forget(&stream).await?;
+                continue;
+            }
+            let news: BTreeSet<u64> = commits.iter().map(|commit| commit.version).collect();
+            let rows = rows_of(&self.ports, &stream, &whole, &|version| news.contains(&version)).await?;
+            writes.extend(rows.into_iter().map(|row| Write::Put(row, Guard::Absent)));
         }
         match writes.is_empty() {
             true => Ok(()),
@@ -57,76 +73,150 @@ impl Consumer for AuditProjection {
 }
 
 impl AuditProjection {
-    async fn row(&self, commit: &Commit) -> Result<Row, PortError> {
-        let (before, after) = self.states(commit).await?;
-        let entry = AuditEntry {
-            at: commit.at,
-            actor: commit.actor.clone(),
-            address: codec::address(&*self.ports.secrets, commit).await?,
-            request_id: commit.request_id.clone(),
-            resource: commit.stream.id().to_owned(),
-            types: commit.types.iter().map(ToString::to_string).collect(),
-            changes: changes(&before, &after),
-        };
-        let key = keys::audit_entry(commit.account, commit.at, &commit.stream, commit.version);
-        let expires_at = commit.at.checked_add(SHOWN).ok();
-        Ok(Row { expires_at, ..rows::row(key, 1, &entry)? })
-    }
-
-    /// What is shown of the thing before the commit and after it.
-    async fn states(&self, commit: &Commit) -> Result<(Value, Value), PortError> {
-        let (id, unreadable) = (commit.stream.id(), || PortError::Corrupt(commit.stream.to_string()));
-        match commit.stream.kind() {
-            Session::TYPE => {
-                let id = SessionId::parse(id).map_err(|_| unreadable())?;
-                let fold = |view, event: SessionEvent| SessionView::after(view, id, event);
-                self.folded(commit, None, fold, |view| shown(view.as_ref())).await
-            },
-            ApiKey::TYPE => {
-                let id = ApiKeyId::parse(id).map_err(|_| unreadable())?;
-                let shown = |key: &ApiKey| {
-                    shown(key.active().map(|created| ApiKeyView::new(id, created, key.rotated_at())))
-                };
-                self.folded(commit, ApiKey::default(), applied, shown).await
-            },
-            WebhookEndpoint::TYPE => {
-                let id = WebhookEndpointId::parse(id).map_err(|_| unreadable())?;
-                let shown = |endpoint: &WebhookEndpoint| {
-                    shown(endpoint.active().map(|created| WebhookView::new(id, created)))
-                };
-                self.folded(commit, WebhookEndpoint::default(), applied, shown).await
-            },
-            Account::TYPE => {
-                let name =
-                    |account: &Account| account.created().map(|created| json!({ "name": created.name }));
-                let shown = |account: &Account| shown(name(account));
-                self.folded(commit, Account::default(), applied, shown).await
-            },
-            _ => Ok((Value::Null, Value::Null)),
-        }
-    }
-
-    async fn folded<S, E: DomainEvent>(
-        &self,
-        commit: &Commit,
-        mut state: S,
-        fold: impl Fn(S, E) -> S,
-        shown: impl Fn(&S) -> Result<Value, PortError>,
-    ) -> Result<(Value, Value), PortError> {
-        let mut before = Value::Null;
-        for earlier in self.ports.journal.read(commit.account, &commit.stream).await? {
-            if earlier.version > commit.version {
-                break;
-            }
-            if earlier.version == commit.version {
-                before = shown(&state)?;
-            }
-            for event in codec::open::<E>(&*self.ports.secrets, &earlier).await? {
-                state = fold(state, event);
+    /// Removes what is shown of a user who is gone. Nothing comes back: commits of before are left out by then, since the
+    /// whole stream says so, however often they come again.
+    async fn forget(&self, stream: &StreamName) -> Result<(), PortError> {
+        let user = UserId::parse(stream.id()).map_err(|_| unreadable(stream))?;
+        loop {
+            let query = Query {
+                index: 0,
+                partition: keys::audit_of_user(user),
+                bounds: Bounds::default(),
+                descending: false,
+                limit: FORGOTTEN_AT_ONCE,
+            };
+            let found = self.records.query(query).await?;
+            let (count, gone) =
+                (found.len(), found.into_iter().map(|row| Write::Delete(row.key, Guard::Always)));
+            self.records.write_each(gone.collect()).await?;
+            if count < FORGOTTEN_AT_ONCE {
+                return Ok(());
             }
         }
-        Ok((before, shown(&state)?))
     }
+}
+
+/// Types stand in the clear, so that an erased stream still says it.
+fn is_gone(stream: &StreamName, whole: &[Commit]) -> bool {
+    let says = |commit: &Commit| commit.types.iter().any(|kind| kind == "user.deleted");
+    stream.kind() == User::TYPE && whole.iter().any(says)
+}
+
+fn unreadable(stream: &StreamName) -> PortError {
+    PortError::Corrupt(stream.to_string())
+}
+
+/// What a whole stream leads to, less what is not shown any more; nothing when it was erased.
+pub(super) async fn writes_of_whole(
+    ports: &CommandPorts,
+    stream: &StreamName,
+    whole: &[Commit],
+) -> Result<Vec<Write>, PortError> {
+    if is_gone(stream, whole) {
+        return Ok(Vec::new());
+    }
+    let now = ports.clock.now();
+    let rows = match rows_of(ports, stream, whole, &|_| true).await {
+        Err(PortError::Erased(_)) => Vec::new(),
+        rows => rows?,
+    };
+    let shown = rows.into_iter().filter(|row| row.expires_at.is_none_or(|end| now < end));
+    Ok(shown.map(|row| Write::Put(row, Guard::Absent)).collect())
+}
+
+/// The entries of those commits of a stream that are wanted.
+async fn rows_of(
+    ports: &CommandPorts,
+    stream: &StreamName,
+    whole: &[Commit],
+    wanted: Wanted<'_>,
+) -> Result<Vec<Row>, PortError> {
+    let (id, unreadable) = (stream.id(), || unreadable(stream));
+    match stream.kind() {
+        Session::TYPE => {
+            let id = SessionId::parse(id).map_err(|_| unreadable())?;
+            let fold = |view, event: SessionEvent| SessionView::after(view, id, event);
+            folded(ports, whole, wanted, None, fold, |view| shown(view.as_ref())).await
+        },
+        ApiKey::TYPE => {
+            let id = ApiKeyId::parse(id).map_err(|_| unreadable())?;
+            let shown = |key: &ApiKey| {
+                shown(key.active().map(|created| ApiKeyView::new(id, created, key.rotated_at())))
+            };
+            folded(ports, whole, wanted, ApiKey::default(), applied, shown).await
+        },
+        WebhookEndpoint::TYPE => {
+            let id = WebhookEndpointId::parse(id).map_err(|_| unreadable())?;
+            let shown = |endpoint: &WebhookEndpoint| {
+                shown(endpoint.active().map(|created| WebhookView::new(id, created)))
+            };
+            folded(ports, whole, wanted, WebhookEndpoint::default(), applied, shown).await
+        },
+        User::TYPE => {
+            let id = UserId::parse(id).map_err(|_| unreadable())?;
+            let shown = |user: &User| shown(UserView::of(id, user));
+            folded(ports, whole, wanted, User::default(), applied, shown).await
+        },
+        Account::TYPE => {
+            let shown = |account: &Account| {
+                let mut fields = switches(account.features());
+                let created = account.created();
+                fields.extend(created.map(|created| ("name".to_owned(), json!(created.name))));
+                Ok(Value::Object(fields))
+            };
+            folded(ports, whole, wanted, Account::default(), applied, shown).await
+        },
+        Features::TYPE => {
+            let shown = |features: &Features| Ok(Value::Object(switches(features.switched())));
+            folded(ports, whole, wanted, Features::default(), applied, shown).await
+        },
+        _ => Ok(Vec::new()),
+    }
+}
+
+type Wanted<'a> = &'a (dyn Fn(u64) -> bool + Send + Sync);
+
+/// One field for each feature that was switched.
+fn switches(features: &BTreeMap<Feature, bool>) -> Map<String, Value> {
+    features.iter().map(|(feature, on)| (format!("features.{}", feature.as_str()), json!(on))).collect()
+}
+
+/// Folds a stream, and tells for each commit that is wanted what it changed of what is shown.
+async fn folded<S, E: DomainEvent>(
+    ports: &CommandPorts,
+    whole: &[Commit],
+    wanted: Wanted<'_>,
+    mut state: S,
+    fold: impl Fn(S, E) -> S,
+    shown: impl Fn(&S) -> Result<Value, PortError>,
+) -> Result<Vec<Row>, PortError> {
+    let mut rows = Vec::new();
+    for commit in whole {
+        let is_wanted = wanted(commit.version);
+        let before = if is_wanted { shown(&state)? } else { Value::Null };
+        for event in codec::open::<E>(&*ports.secrets, commit).await? {
+            state = fold(state, event);
+        }
+        if is_wanted {
+            rows.push(row(ports, commit, &before, &shown(&state)?).await?);
+        }
+    }
+    Ok(rows)
+}
+
+async fn row(ports: &CommandPorts, commit: &Commit, before: &Value, after: &Value) -> Result<Row, PortError> {
+    let entry = AuditEntry {
+        at: commit.at,
+        actor: commit.actor.clone(),
+        address: codec::address(&*ports.secrets, commit).await?,
+        request_id: commit.request_id.clone(),
+        resource: commit.stream.id().to_owned(),
+        types: commit.types.iter().map(ToString::to_string).collect(),
+        changes: changes(before, after),
+    };
+    let key = keys::audit_entry(commit.account, commit.at, &commit.stream, commit.version);
+    let expires_at = commit.at.checked_add(SHOWN).ok();
+    Ok(Row { expires_at, ..rows::row(key, 1, &entry)? })
 }
 
 fn applied<A: Aggregate>(mut aggregate: A, event: A::Event) -> A {

@@ -8,7 +8,7 @@ use crate::{
     execute::CommandPorts,
     feed::Consumer,
     keys,
-    ports::{FeedItem, Guard, PortError, Records, Write},
+    ports::{FeedItem, Guard, PortError, Records, StreamName, Write},
     rows,
     views::{AccountView, UserView},
 };
@@ -34,13 +34,7 @@ impl Consumer for DirectoryProjection {
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
         let mut writes = Vec::new();
         for ((account, stream), _) in by_stream(items) {
-            writes.push(match stream.kind() {
-                User::TYPE => {
-                    let id = UserId::parse(stream.id());
-                    self.user(id.map_err(|error| PortError::Corrupt(error.to_string()))?).await?
-                },
-                _ => self.account(account).await?,
-            });
+            writes.push(write(&self.ports, account, &stream).await?);
         }
         match writes.is_empty() {
             true => Ok(()),
@@ -49,28 +43,35 @@ impl Consumer for DirectoryProjection {
     }
 }
 
-impl DirectoryProjection {
-    async fn user(&self, id: UserId) -> Result<Write, PortError> {
-        let (user, version) = self.ports.load::<User>(AccountId::SYSTEM, &id.to_string()).await?;
-        let key = keys::user(id);
-        let Some(registered) = user.registered() else { return Ok(Write::Delete(key, Guard::Always)) };
-        let view = UserView {
-            id,
-            email: registered.email.clone(),
-            name: registered.name.clone(),
-            email_verified: user.is_verified(),
-            totp_enabled: user.totp_secret().is_some(),
-            created_at: registered.at,
-        };
-        Ok(Write::Put(rows::row(key, version, &view)?, Guard::Newer))
+/// What the whole stream of an account or a user leads to.
+pub(super) async fn write(
+    ports: &CommandPorts,
+    account: AccountId,
+    stream: &StreamName,
+) -> Result<Write, PortError> {
+    match stream.kind() {
+        User::TYPE => {
+            let id = UserId::parse(stream.id());
+            user(ports, id.map_err(|error| PortError::Corrupt(error.to_string()))?).await
+        },
+        _ => of_account(ports, account).await,
     }
+}
 
-    async fn account(&self, id: AccountId) -> Result<Write, PortError> {
-        let (account, version) = self.ports.load::<Account>(id, &id.to_string()).await?;
-        let key = keys::account(id);
-        let Some(created) = account.created() else { return Ok(Write::Delete(key, Guard::Always)) };
-        let (name, suspended) = (created.name.clone(), account.is_suspended());
-        let view = AccountView { id, name, owner: created.owner, suspended, created_at: created.at };
-        Ok(Write::Put(rows::row(key, version, &view)?, Guard::Newer))
-    }
+async fn user(ports: &CommandPorts, id: UserId) -> Result<Write, PortError> {
+    let (user, version) = ports.load::<User>(AccountId::SYSTEM, &id.to_string()).await?;
+    let key = keys::user(id);
+    Ok(match UserView::of(id, &user) {
+        Some(view) => Write::Put(rows::row(key, version, &view)?, Guard::Newer),
+        None => Write::Delete(key, Guard::Always),
+    })
+}
+
+async fn of_account(ports: &CommandPorts, id: AccountId) -> Result<Write, PortError> {
+    let (account, version) = ports.load::<Account>(id, &id.to_string()).await?;
+    let key = keys::account(id);
+    Ok(match AccountView::of(id, &account) {
+        Some(view) => Write::Put(rows::row(key, version, &view)?, Guard::Newer),
+        None => Write::Delete(key, Guard::Always),
+    })
 }

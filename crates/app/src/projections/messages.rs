@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
+use jiff::Timestamp;
 use waxwing_domain::{
     AccountId, MessageId,
     message::{Direction, MessageEvent, Origin},
@@ -13,8 +14,10 @@ use crate::{
     execute::CommandPorts,
     feed::Consumer,
     keys,
-    ports::{Commit, Consistency, FeedItem, Guard, IndexEntry, PortError, Records, Row, StreamName, Write},
-    rows,
+    ports::{
+        Commit, Consistency, FeedItem, Guard, IndexEntry, Key, PortError, Records, Row, StreamName, Write,
+    },
+    queries, rows,
     views::MessageView,
 };
 
@@ -40,14 +43,20 @@ impl Consumer for MessageProjection {
         let streams = by_stream(items);
         let folded = streams.iter().map(|((account, stream), commits)| self.fold(*account, stream, commits));
         let folded: Vec<Folded> = try_join_all(folded).await?.into_iter().flatten().collect();
-        let (indexes, rows): (Vec<Option<Write>>, Vec<Write>) =
-            folded.into_iter().map(|Folded { index, row }| (index, row)).unzip();
-        let indexes: Vec<Write> = indexes.into_iter().flatten().collect();
+        let (mut indexes, mut rows, mut counts) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for Folded { index, row, late } in folded {
+            indexes.extend(index);
+            rows.push(row);
+            counts.extend(late);
+        }
+        // Before the rows, since a repetition finds them and looks no further, and behind them for who counted in between.
+        self.forget(&counts).await?;
         // Before the rows: a repetition takes a row that is there for proof that all is.
         if !indexes.is_empty() {
             self.records.write_each(indexes).await?;
         }
-        self.records.write_each(rows).await.map(drop)
+        self.records.write_each(rows).await?;
+        self.forget(&counts).await
     }
 }
 
@@ -57,9 +66,19 @@ struct Folded {
     /// is sent.
     index: Option<Write>,
     row: Write,
+    /// The count of its day, which may have been made without it.
+    late: Option<Key>,
 }
 
 impl MessageProjection {
+    async fn forget(&self, counts: &BTreeSet<Key>) -> Result<(), PortError> {
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let gone = counts.iter().map(|key| Write::Delete(key.clone(), Guard::Always)).collect();
+        self.records.write_each(gone).await.map(drop)
+    }
+
     async fn fold(
         &self,
         account: AccountId,
@@ -92,8 +111,17 @@ impl MessageProjection {
         let view = view.ok_or_else(|| no_message(stream))?;
         let is_new = seen == 0 && view.origin != Origin::Api;
         let index = if is_new { Some(index(account, &view)?) } else { None };
-        Ok(Some(Folded { index, row: row_of(account, &view, last.version)? }))
+        let late = queries::count_without(account, &view, self.ports.clock.now()).filter(|_| seen == 0);
+        Ok(Some(Folded { index, row: row_of(account, &view, last.version)?, late }))
     }
+}
+
+/// The count of a day that may have been made without this message, if it is the row of one.
+pub(super) fn count_without(account: AccountId, write: &Write, now: Timestamp) -> Option<Key> {
+    let Write::Put(row, _) = write else { return None };
+    let is_message = row.indexes.iter().any(|place| place.index == keys::BY_SESSION);
+    let view = is_message.then(|| rows::value::<MessageView>(row).ok()).flatten()?;
+    queries::count_without(account, &view, now)
 }
 
 /// What a message's whole stream leads to, whatever the rows say.

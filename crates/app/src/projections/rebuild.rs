@@ -4,11 +4,12 @@
 use std::{collections::HashSet, sync::Arc};
 
 use waxwing_domain::{
-    AccountId, Aggregate, ApiKeyId, MessageId, SessionId, WebhookEndpointId, api_key::ApiKey, ids::IdError,
-    message::Message, session::Session, webhook_endpoint::WebhookEndpoint,
+    AccountId, Aggregate, ApiKeyId, MessageId, SessionId, WebhookEndpointId, account::Account,
+    api_key::ApiKey, feature::Features, ids::IdError, message::Message, session::Session, user::User,
+    webhook_endpoint::WebhookEndpoint,
 };
 
-use super::{api_key_write, messages, session_writes};
+use super::{api_key_write, audit, directory, messages, session_writes};
 use crate::{
     execute::CommandPorts,
     ports::{Consistency, Guard, Key, PortError, Records, Row, StreamName, Write},
@@ -55,14 +56,19 @@ enum Found {
 }
 
 impl Rebuild {
-    /// Which consumer of the feed otherwise keeps the rows of streams of this aggregate type.
-    pub fn consumer_of(kind: &str) -> Option<&'static str> {
+    /// Consumers whose read models are rebuilt.
+    pub const CONSUMERS: [&str; 6] = ["api_keys", "audit", "directory", "messages", "sessions", "webhooks"];
+
+    /// Which consumers of the feed otherwise keep the rows of streams of this aggregate type.
+    pub fn consumers_of(kind: &str) -> &'static [&'static str] {
         match kind {
-            <ApiKey as Aggregate>::TYPE => Some("api_keys"),
-            <Message as Aggregate>::TYPE => Some("messages"),
-            <Session as Aggregate>::TYPE => Some("sessions"),
-            <WebhookEndpoint as Aggregate>::TYPE => Some("webhooks"),
-            _ => None,
+            <Account as Aggregate>::TYPE | <User as Aggregate>::TYPE => &["audit", "directory"],
+            <ApiKey as Aggregate>::TYPE => &["api_keys", "audit"],
+            <Features as Aggregate>::TYPE => &["audit"],
+            <Message as Aggregate>::TYPE => &["messages"],
+            <Session as Aggregate>::TYPE => &["audit", "sessions"],
+            <WebhookEndpoint as Aggregate>::TYPE => &["audit", "webhooks"],
+            _ => &[],
         }
     }
 
@@ -77,9 +83,15 @@ impl Rebuild {
             let Some(wanted) = wanted else { return Ok(Rebuilt::NoRows) };
             let mut is_settled = true;
             for write in wanted {
+                let counted = messages::count_without(account, &write, self.ports.clock.now());
                 match self.settle(account, write, &mut ahead).await? {
                     Found::Right => {},
-                    Found::Replaced => (is_settled, replaced) = (false, true),
+                    Found::Replaced => {
+                        (is_settled, replaced) = (false, true);
+                        if let Some(counted) = counted {
+                            self.write(Write::Delete(counted, Guard::Always)).await?;
+                        }
+                    },
                     Found::Moved => {
                         is_settled = false;
                         break;
@@ -99,27 +111,40 @@ impl Rebuild {
 
     /// What the whole stream leads to; `None` when no rows follow from it.
     async fn wanted(&self, account: AccountId, stream: &StreamName) -> Result<Option<Vec<Write>>, PortError> {
+        let consumers = Self::consumers_of(stream.kind());
+        let mut wanted = Vec::new();
+        for consumer in consumers {
+            wanted.extend(self.wanted_by(consumer, account, stream).await?);
+        }
+        Ok((!consumers.is_empty()).then_some(wanted))
+    }
+
+    async fn wanted_by(
+        &self,
+        consumer: &str,
+        account: AccountId,
+        stream: &StreamName,
+    ) -> Result<Vec<Write>, PortError> {
         let unreadable = |error: IdError| PortError::Corrupt(format!("{stream}: {error}"));
-        match Self::consumer_of(stream.kind()) {
-            Some("messages") => {
-                let commits = self.ports.journal.read(account, stream).await?;
-                messages::writes_of_whole(&self.ports, account, stream, &commits).await.map(Some)
-            },
-            Some("sessions") => {
+        let commits = async || self.ports.journal.read(account, stream).await;
+        match consumer {
+            "audit" => audit::writes_of_whole(&self.ports, stream, &commits().await?).await,
+            "directory" => Ok(vec![directory::write(&self.ports, account, stream).await?]),
+            "messages" => messages::writes_of_whole(&self.ports, account, stream, &commits().await?).await,
+            "sessions" => {
                 let id = SessionId::parse(stream.id()).map_err(unreadable)?;
-                self.wanted_of_session(account, id).await.map(Some)
+                self.wanted_of_session(account, id).await
             },
-            Some("api_keys") => {
+            "api_keys" => {
                 let id = ApiKeyId::parse(stream.id()).map_err(unreadable)?;
                 let (key, version) = self.ports.load::<ApiKey>(account, stream.id()).await?;
-                Ok(Some(vec![api_key_write(account, id, &key, version)?]))
+                Ok(vec![api_key_write(account, id, &key, version)?])
             },
-            Some("webhooks") => {
+            _ => {
                 let id = WebhookEndpointId::parse(stream.id()).map_err(unreadable)?;
                 let (endpoint, version) = self.ports.load::<WebhookEndpoint>(account, stream.id()).await?;
-                Ok(Some(vec![endpoint_write(account, id, &endpoint, version)?]))
+                Ok(vec![endpoint_write(account, id, &endpoint, version)?])
             },
-            _ => Ok(None),
         }
     }
 

@@ -1,4 +1,4 @@
-use waxwing_domain::AccountId;
+use waxwing_domain::{AccountId, UserId};
 
 use crate::{
     keys,
@@ -19,13 +19,34 @@ pub struct AuditFilter {
     pub resource: Option<String>,
 }
 
+/// Whose log is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditOf {
+    /// What was changed in an account.
+    Account(AccountId),
+    /// What was changed in the deployment.
+    Deployment,
+    /// What a user changed about themselves.
+    User(UserId),
+}
+
+impl AuditOf {
+    fn partition(self) -> String {
+        match self {
+            Self::Account(account) => keys::audit(account),
+            Self::Deployment => keys::audit(AccountId::SYSTEM),
+            Self::User(user) => keys::audit_of_user(user),
+        }
+    }
+}
+
 /// Some entries, newest first, and behind which the next ones begin.
 pub type AuditPage = (Vec<AuditEntry>, Option<String>);
 
-/// Who changed what in the account, from behind `after` on. Short, or empty, while there is more: then few fit the filter.
+/// Who changed what there, from behind `after` on. Short, or empty, while there is more: then few fit the filter.
 pub async fn audit_log(
     records: &dyn Records,
-    account: AccountId,
+    of: AuditOf,
     filter: &AuditFilter,
     limit: usize,
     after: Option<String>,
@@ -33,7 +54,7 @@ pub async fn audit_log(
     let wanted = if filter.actor.is_none() && filter.resource.is_none() { limit + 1 } else { LOOKED_AT };
     let query = Query {
         index: 0,
-        partition: keys::audit(account),
+        partition: of.partition(),
         bounds: Bounds { after: None, before: after },
         descending: true,
         limit: wanted,

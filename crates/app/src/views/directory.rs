@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use waxwing_domain::{AccountId, UserId};
+use waxwing_domain::{AccountId, UserId, account::Account, user::User};
 
 /// An account as the operator sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,4 +32,28 @@ pub struct UserView {
     pub totp_enabled: bool,
     /// When the user registered.
     pub created_at: Timestamp,
+}
+
+impl AccountView {
+    /// `None` for one that is not there, or not any more.
+    pub fn of(id: AccountId, account: &Account) -> Option<Self> {
+        let created = account.created()?;
+        let (name, suspended) = (created.name.clone(), account.is_suspended());
+        Some(Self { id, name, owner: created.owner, suspended, created_at: created.at })
+    }
+}
+
+impl UserView {
+    /// `None` for one who is not there, or not any more.
+    pub fn of(id: UserId, user: &User) -> Option<Self> {
+        let registered = user.registered()?;
+        Some(Self {
+            id,
+            email: registered.email.clone(),
+            name: registered.name.clone(),
+            email_verified: user.is_verified(),
+            totp_enabled: user.totp_secret().is_some(),
+            created_at: registered.at,
+        })
+    }
 }

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A session host that is alive: its row ends by itself when its heart stops.
@@ -20,4 +21,7 @@ pub struct HostView {
 pub struct Placement {
     /// The host's name; `None` when the last one has let go.
     pub host: Option<String>,
+    /// Since when it is so. Absent where an earlier version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }

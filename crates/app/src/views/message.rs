@@ -226,8 +226,30 @@ impl MessageView {
         }
     }
 
-    /// Where it stands in lists: by commit time, then id.
+    /// Where it stands in lists: by commit time, then id. Who wrote it stands behind that, so that messages are counted by
+    /// their places alone; see [`origin_at`].
     pub fn position(&self) -> String {
-        format!("{:015}/{}", self.committed_at.as_millisecond(), self.id)
+        let mark = match self.origin {
+            Origin::Api => 'a',
+            Origin::Phone => 'p',
+            Origin::Contact => 'c',
+            Origin::History => 'h',
+        };
+        format!("{:015}/{}/{mark}", self.committed_at.as_millisecond(), self.id)
     }
+}
+
+/// What a position says: the time in milliseconds since 1970, the message, and who wrote it, which older positions do not say.
+pub(crate) fn origin_at(position: &str) -> Option<(i64, MessageId, Option<Origin>)> {
+    let mut parts = position.splitn(3, '/');
+    let (time, id) = (parts.next()?.parse().ok()?, MessageId::parse(parts.next()?).ok()?);
+    let origin = match parts.next() {
+        None => None,
+        Some("a") => Some(Origin::Api),
+        Some("p") => Some(Origin::Phone),
+        Some("c") => Some(Origin::Contact),
+        Some("h") => Some(Origin::History),
+        Some(_) => return None,
+    };
+    Some((time, id, origin))
 }

@@ -83,6 +83,15 @@ impl SessionView {
         }
     }
 
+    /// What it is doing and why: as its host says, where one looks after it.
+    pub fn status_with(&self, live: Option<&LiveSession>) -> (SessionStatus, Option<String>) {
+        match (self.status, live) {
+            // A fact that the live row may not know yet: the host that said otherwise is on its way out.
+            (SessionStatus::LoggedOut, _) | (_, None) => (self.status, self.reason.clone()),
+            (_, Some(live)) => (live.status, live.reason.clone()),
+        }
+    }
+
     fn advance(&mut self, event: SessionEvent) {
         match event {
             SessionEvent::Created(_) => {},

@@ -114,6 +114,43 @@ async fn a_user_who_is_deleted_leaves_nothing_readable_and_an_address_that_is_fr
     assert!(matches!(&events[0], UserEvent::Registered(user) if user.email == EMAIL), "others stay readable");
 }
 
+#[tokio::test]
+async fn what_a_user_changed_vanishes_with_the_user_and_no_replay_brings_it_back() {
+    let world = World::new();
+    let made = world.commands.register(registration(), &Cause::system()).await.unwrap();
+    let password = Secret("correct horse".to_owned());
+    let audit = AuditProjection { ports: world.ports.clone(), records: world.engine.records() };
+    let before = world.items(&audit).await;
+    world.commands.rename_user(made.owner, "Ada Lovelace".to_owned(), &Cause::system()).await.unwrap();
+    world.follow(&audit).await;
+    let log = async || world.rows(keys::audit_of_user(made.owner)).await;
+    let told: Vec<String> =
+        log().await.into_iter().map(|row| String::from_utf8(row.value).unwrap()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains(EMAIL) && told[1].contains("Ada Lovelace"), "{told:?}");
+    for secret in ["argon2", "nonce", "correct horse", "$"] {
+        assert!(!told.concat().contains(secret), "{secret} in {told:?}");
+    }
+
+    world.clock.advance(Duration::from_secs(1));
+    world.commands.delete_user(made.owner, (&password, None), &Cause::system()).await.unwrap();
+    // The commits of before come again while their key is still in somebody's memory.
+    audit.handle(&before).await.unwrap();
+    assert!(log().await.is_empty());
+    world.follow(&audit).await;
+    let erasing = erasing(&world);
+    let items = world.items(&erasing).await;
+    erasing.handle(&items).await.unwrap();
+    let again: Vec<FeedItem> = before.into_iter().chain(items).collect();
+    for item in &again {
+        match audit.handle(std::slice::from_ref(item)).await {
+            Err(PortError::Erased(_)) => {},
+            handled => handled.unwrap(),
+        }
+    }
+    assert!(log().await.is_empty());
+}
+
 fn straggler(account: AccountId) -> Row {
     let key = keys::audit_entry(account, jiff::Timestamp::UNIX_EPOCH, &StreamName::new("session", "x"), 1);
     Row { key, value: Vec::new(), version: 1, indexes: Vec::new(), expires_at: None }

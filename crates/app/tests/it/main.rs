@@ -4,6 +4,7 @@
 mod api_keys;
 mod delivery;
 mod erasing;
+mod features;
 mod feed;
 mod identities;
 mod lists;
@@ -12,5 +13,6 @@ mod members;
 mod rebuild;
 mod rotation;
 mod sign_in;
+mod usage;
 mod webhooks;
 mod world;

@@ -1,8 +1,13 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use waxwing_app::{
-    commands::Outcomes,
+    commands::{Outcomes, Registration},
+    execute::Cause,
+    features::FeatureSwitches,
     feed::Consumer as _,
     identities::Identities,
     keys,
@@ -10,9 +15,9 @@ use waxwing_app::{
         Clock as _, Consistency, FeedItem, Guard, Key, Order, PortError, Query, Records, Row, StreamName,
         Write,
     },
-    projections::{MessageProjection, Rebuild, Rebuilt},
+    projections::{AuditProjection, DirectoryProjection, MessageProjection, Rebuild, Rebuilt},
 };
-use waxwing_domain::MessageId;
+use waxwing_domain::{AccountId, Feature, MessageId, Secret, feature::FEATURES};
 
 use crate::world::{World, account};
 
@@ -139,6 +144,71 @@ async fn a_commit_that_comes_meanwhile_is_not_lost() {
 async fn what_has_no_rows_is_left_alone() {
     let world = World::new();
     let rebuild = Rebuild { ports: world.ports.clone(), records: world.engine.records() };
-    let user = StreamName::new("user", "usr_1");
-    assert_eq!(rebuild.stream(account(), &user).await.unwrap(), Rebuilt::NoRows);
+    let call = StreamName::new("call", "call_1");
+    assert_eq!(rebuild.stream(account(), &call).await.unwrap(), Rebuilt::NoRows);
+}
+
+#[tokio::test]
+async fn the_log_and_the_operators_lists_come_back_as_they_were_and_what_was_erased_does_not() {
+    let world = World::new();
+    let (email, password) = ("ada@example.com".to_owned(), Secret("correct horse".to_owned()));
+    let registration = Registration { email, password: password.clone(), name: "Ada".to_owned() };
+    let made = world.commands.register(registration, &Cause::system()).await.unwrap();
+    let off = (Feature::Sending, Some(false));
+    world.commands.switch_feature(made.account, off, &Cause::system()).await.unwrap();
+    let switches = FeatureSwitches::new(world.ports.clone(), false);
+    switches.switch(Feature::Webhooks, false, &Cause::system()).await.unwrap();
+    let (ports, records) = (world.ports.clone(), world.engine.records());
+    let audit = AuditProjection { ports: ports.clone(), records: records.clone() };
+    let directory = DirectoryProjection { ports: ports.clone(), records: records.clone() };
+    world.follow(&audit).await;
+    world.follow(&directory).await;
+    let of_user = keys::audit_of_user(made.owner);
+    let all = async || {
+        let partitions = [
+            keys::audit(made.account),
+            keys::audit(AccountId::SYSTEM),
+            of_user.clone(),
+            keys::accounts(),
+            keys::users(),
+        ];
+        let mut all = Vec::new();
+        for partition in partitions {
+            all.push(world.rows(partition).await);
+        }
+        all
+    };
+    let before = all().await;
+    assert_eq!(before.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1, 1, 1]);
+    for row in before.iter().flatten() {
+        let wrong = Row { value: b"{}".to_vec(), ..row.clone() };
+        let write = match row.key.partition == keys::users() {
+            true => Write::Delete(row.key.clone(), Guard::Always),
+            false => Write::Put(wrong, Guard::Always),
+        };
+        records.write_each(vec![write]).await.unwrap();
+    }
+    let rebuild = Rebuild { ports, records: records.clone() };
+    let streams = [
+        (made.account, StreamName::new("account", made.account)),
+        (AccountId::SYSTEM, StreamName::new("user", made.owner)),
+        (AccountId::SYSTEM, StreamName::new("features", FEATURES)),
+    ];
+    for expected in [Rebuilt::Replaced, Rebuilt::Right] {
+        for (account, stream) in &streams {
+            assert_eq!(rebuild.stream(*account, stream).await.unwrap(), expected, "{stream}");
+        }
+        assert_eq!(all().await, before);
+    }
+
+    world.commands.delete_user(made.owner, (&password, None), &Cause::system()).await.unwrap();
+    world.engine.keys().destroy(made.owner.key_owner()).await.unwrap();
+    assert_eq!(rebuild.stream(streams[1].0, &streams[1].1).await.unwrap(), Rebuilt::Replaced);
+    assert!(world.rows(keys::users()).await.is_empty(), "nobody is there any more");
+    // A week's log is shown, an age's is not.
+    world.clock.advance(Duration::from_secs(401 * 24 * 3_600));
+    for (account, stream) in &streams[2..] {
+        assert_eq!(rebuild.stream(*account, stream).await.unwrap(), Rebuilt::Right);
+    }
+    assert!(world.rows(keys::audit(AccountId::SYSTEM)).await.is_empty());
 }

@@ -9,7 +9,7 @@ use waxwing_app::{
     feed::Consumer,
     kept_mail::KeptMail,
     ports::{FeedItem, PortError},
-    processes::{Erasing, Mailing},
+    processes::Erasing,
     rotation::{Rotated, Rotation},
 };
 use waxwing_domain::{Secret, account::AccountEvent, user::UserEvent};
@@ -50,10 +50,8 @@ async fn after_both_rotations_all_is_as_before_and_what_comes_has_another_key() 
     let eve = world.commands.register(registration("eve@example.com"), &Cause::system()).await.unwrap();
     let key = world.commands.draw_api_key(world.commands.network);
     world.commands.create_first_key(ada.account, key.clone(), &Cause::system()).await.unwrap();
-    let mail = KeptMail { ports: world.ports.clone(), records: world.engine.records() };
-    let mailing = Mailing { ports: world.ports.clone(), mailer: Arc::new(mail) };
-    world.follow(&mailing).await;
-    let mail = KeptMail { ports: world.ports.clone(), records: world.engine.records() };
+    let mail = Arc::new(KeptMail { ports: world.ports.clone(), records: world.engine.records() });
+    world.mail_by(mail.clone()).await;
     let mails = mail.list().await.unwrap();
     let token = |to: &str| mails.iter().find(|mail| mail.to == to).unwrap().token.clone().unwrap();
     let (adas, eves) = (token("ada@example.com"), token("eve@example.com"));

@@ -229,7 +229,7 @@ async fn rows_come_back(fixture: Fixture) {
     let consumers = world.projections();
     let done = refeed(&world.fixture.engine, &world.ports, &consumers, &since(began), &|_| {}).await.unwrap();
     assert_eq!((done.streams, done.commits, done.parked), (12, 15, 0));
-    assert_eq!(done.consumers, ["messages", "sessions"]);
+    assert_eq!(done.consumers, ["audit", "directory", "messages", "sessions"]);
     assert_eq!(world.table().await, before);
 }
 

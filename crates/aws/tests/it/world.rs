@@ -14,7 +14,7 @@ use waxwing_app::{
     kept_mail::{KeptMail, KeptMailView},
     ports::{Clock as _, FeedItem, StreamName},
     processes::{Delivery, MailDispatch, MailJob},
-    projections::{MessageProjection, SessionProjection},
+    projections::{AuditProjection, DirectoryProjection, MessageProjection, SessionProjection},
     views::MessageView,
 };
 use waxwing_aws::{AwsWork, JournalScan, StreamFilter};
@@ -143,6 +143,8 @@ impl World {
     pub(crate) fn projections(&self) -> Vec<Arc<dyn Consumer>> {
         let (ports, records) = (self.ports.clone(), self.fixture.engine.records());
         vec![
+            Arc::new(AuditProjection { ports: ports.clone(), records: records.clone() }),
+            Arc::new(DirectoryProjection { ports: ports.clone(), records: records.clone() }),
             Arc::new(MessageProjection { ports: ports.clone(), records: records.clone() }),
             Arc::new(SessionProjection { ports, records, gateway: Arc::new(SilentGateway) }),
         ]

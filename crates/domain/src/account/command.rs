@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::Role;
-use crate::{InvitationId, UserId, user::Proof};
+use crate::{Feature, InvitationId, UserId, user::Proof};
 
 /// What can be asked of an account. `authority` is the highest role about which whoever asks may decide: nobody gives, or
 /// takes away, more than they have. Without one they may decide about no member.
@@ -90,6 +90,15 @@ pub enum AccountCommand {
     },
     /// Let them in again.
     Restore {
+        /// When.
+        at: Timestamp,
+    },
+    /// Have something on or off, whatever holds for the deployment.
+    SwitchFeature {
+        /// Which.
+        feature: Feature,
+        /// Whether it is on; as for the deployment when absent.
+        enabled: Option<bool>,
         /// When.
         at: Timestamp,
     },

@@ -34,6 +34,9 @@ pub enum AccountError {
     /// An invitation to the address is open.
     #[error("the address is invited already; revoke that invitation first")]
     AlreadyInvited,
+    /// It is switched for the whole deployment only.
+    #[error("this is switched for the whole deployment, not for one account")]
+    NotOfAccounts,
     /// 100 are open.
     #[error("the account has the most open invitations it can have")]
     TooManyInvitations,

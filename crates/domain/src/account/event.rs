@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Role;
-use crate::{InvitationId, Secret, UserId};
+use crate::{Feature, InvitationId, Secret, UserId};
 
 events! {
     /// What happened to an account.
@@ -27,6 +27,8 @@ events! {
         Suspended(AccountSuspended) = "account.suspended" v "1",
         /// They are let in again.
         Restored(AccountRestored) = "account.restored" v "1",
+        /// Something is on or off for it, whatever holds for the deployment.
+        FeatureSwitched(AccountFeatureSwitched) = "account.feature_switched" v "1",
         /// It is gone. What it says is made unreadable next.
         Deleted(AccountDeleted) = "account.deleted" v "1",
     }
@@ -133,6 +135,17 @@ pub struct AccountSuspended {
 /// See [`AccountEvent::Restored`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccountRestored {
+    /// When.
+    pub at: Timestamp,
+}
+
+/// See [`AccountEvent::FeatureSwitched`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccountFeatureSwitched {
+    /// Which.
+    pub feature: Feature,
+    /// Whether it is on; as for the deployment when absent.
+    pub enabled: Option<bool>,
     /// When.
     pub at: Timestamp,
 }

@@ -13,14 +13,15 @@ use std::collections::BTreeMap;
 pub use command::AccountCommand;
 pub use error::AccountError;
 pub use event::{
-    AccountCreated, AccountDeleted, AccountEvent, AccountRenamed, AccountRestored, AccountSuspended,
-    InvitationAccepted, InvitationRevoked, Invited, MemberAdded, MemberRemoved, MemberRoleChanged,
+    AccountCreated, AccountDeleted, AccountEvent, AccountFeatureSwitched, AccountRenamed, AccountRestored,
+    AccountSuspended, InvitationAccepted, InvitationRevoked, Invited, MemberAdded, MemberRemoved,
+    MemberRoleChanged,
 };
 use jiff::{SignedDuration, Timestamp};
 pub use role::{RESOURCES, Role, least_role};
 use serde::{Deserialize, Serialize};
 
-use crate::{InvitationId, UserId, user::is_address};
+use crate::{Feature, InvitationId, UserId, user::is_address};
 
 /// Longest name of an account, in characters.
 pub const NAME_CHARS_MAX: usize = 100;
@@ -40,6 +41,8 @@ pub struct Account {
     invitations: BTreeMap<InvitationId, Invited>,
     #[serde(default)]
     suspended: bool,
+    #[serde(default)]
+    features: BTreeMap<Feature, bool>,
     #[serde(default)]
     deleted: bool,
 }
@@ -62,6 +65,11 @@ impl Account {
     /// True while nobody is let in.
     pub fn is_suspended(&self) -> bool {
         self.suspended
+    }
+
+    /// What the operator switched for this account, and whether it is on.
+    pub fn features(&self) -> &BTreeMap<Feature, bool> {
+        &self.features
     }
 
     /// True once it is gone.
@@ -146,6 +154,13 @@ impl Account {
             C::Restore { at } => {
                 Ok(if self.suspended { vec![AccountRestored { at }.into()] } else { vec![] })
             },
+            C::SwitchFeature { feature, .. } if !feature.is_of_accounts() => Err(AccountError::NotOfAccounts),
+            C::SwitchFeature { feature, enabled, at } => {
+                Ok(match self.features.get(&feature).copied() == enabled {
+                    true => vec![],
+                    false => vec![AccountFeatureSwitched { feature, enabled, at }.into()],
+                })
+            },
             C::Delete { at } => Ok(vec![AccountDeleted { at }.into()]),
             C::Leave { user, at } => {
                 self.role_of(user).ok_or(AccountError::NoSuchMember)?;
@@ -218,6 +233,12 @@ impl Account {
             },
             E::Suspended(_) => self.suspended = true,
             E::Restored(_) => self.suspended = false,
+            E::FeatureSwitched(AccountFeatureSwitched { feature, enabled, .. }) => {
+                match enabled {
+                    Some(enabled) => self.features.insert(feature, enabled),
+                    None => self.features.remove(&feature),
+                };
+            },
             // Nothing is known of it any more.
             E::Deleted(_) => *self = Self { deleted: true, ..Self::default() },
             E::MemberRemoved(MemberRemoved { user, .. }) => {

@@ -260,3 +260,24 @@ fn an_account_is_suspended_restored_and_gone_for_good() {
         given(gone.clone()).when(command).then_expect_error(AccountError::NotFound);
     }
 }
+
+#[test]
+fn a_feature_of_an_account_is_switched_and_given_back_to_the_deployment() {
+    let switch = |feature, enabled| AccountCommand::SwitchFeature { feature, enabled, at: at(5) };
+    let switched = |enabled| -> AccountEvent {
+        AccountFeatureSwitched { feature: Feature::Sending, enabled, at: at(5) }.into()
+    };
+    let off = vec![created(), switched(Some(false))];
+    given(vec![created()])
+        .when(switch(Feature::Sending, Some(false)))
+        .then_expect_events(vec![switched(Some(false))]);
+    given(vec![created()]).when(switch(Feature::Sending, None)).then_expect_events(vec![]);
+    given(off.clone()).when(switch(Feature::Sending, Some(false))).then_expect_events(vec![]);
+    given(off.clone()).when(switch(Feature::Sending, None)).then_expect_events(vec![switched(None)]);
+    given(vec![created()])
+        .when(switch(Feature::Registration, Some(false)))
+        .then_expect_error(AccountError::NotOfAccounts);
+    given(vec![]).when(switch(Feature::Sending, Some(false))).then_expect_error(AccountError::NotFound);
+    assert_eq!(account(off.clone()).features().get(&Feature::Sending), Some(&false));
+    assert!(account([off, vec![switched(None)]].concat()).features().is_empty());
+}

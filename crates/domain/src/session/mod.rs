@@ -52,6 +52,20 @@ pub enum SessionStatus {
 }
 
 impl SessionStatus {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Stopped,
+        Self::Connecting,
+        Self::Pairing,
+        Self::PasskeyRequired,
+        Self::Connected,
+        Self::Reconnecting,
+        Self::LoggedOut,
+        Self::Restricted,
+        Self::ClientOutdated,
+        Self::Failed,
+    ];
+
     /// The name as it is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {

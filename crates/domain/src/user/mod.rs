@@ -26,7 +26,8 @@ use crate::Secret;
 pub const NAME_CHARS_MAX: usize = 100;
 /// Most accounts that one user belongs to.
 pub const ACCOUNTS_MAX: usize = 100;
-/// While a mail is younger than this, no other is sent for the same purpose: nobody's mailbox is flooded.
+/// While a change of address that was asked for is younger than this, no other is taken up: each sends two mails, and nobody's
+/// mailbox is flooded.
 pub const MAIL_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
 /// State of one user.

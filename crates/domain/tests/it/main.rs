@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use waxwing_domain::{
-    DomainEvent, account::AccountEvent, api_key::ApiKeyEvent, call::CallEvent, message::MessageEvent,
-    session::SessionEvent, user::UserEvent, webhook_endpoint::WebhookEndpointEvent,
+    DomainEvent, account::AccountEvent, api_key::ApiKeyEvent, call::CallEvent, feature::FeaturesEvent,
+    message::MessageEvent, session::SessionEvent, user::UserEvent, webhook_endpoint::WebhookEndpointEvent,
 };
 
 fn folder() -> PathBuf {
@@ -38,6 +38,7 @@ fn every_event_version_has_a_sample_that_still_decodes() {
         check::<AccountEvent>(AccountEvent::STORED),
         check::<ApiKeyEvent>(ApiKeyEvent::STORED),
         check::<CallEvent>(CallEvent::STORED),
+        check::<FeaturesEvent>(FeaturesEvent::STORED),
         check::<MessageEvent>(MessageEvent::STORED),
         check::<SessionEvent>(SessionEvent::STORED),
         check::<UserEvent>(UserEvent::STORED),

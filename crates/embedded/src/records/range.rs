@@ -34,12 +34,29 @@ fn select<'q>(query: &'q Query, parameters: &mut Vec<&'q dyn ToSql>) -> String {
         "SELECT r.partition, r.sort, r.value, r.version, r.indexes, r.expires_at_ms FROM {source}
          AND (r.expires_at_ms IS NULL OR r.expires_at_ms >= ?2)"
     );
+    bounded(&mut sql, place, query, parameters);
+    sql
+}
+
+/// The end of a query: bounds, order and limit.
+fn bounded<'q>(sql: &mut String, place: &str, query: &'q Query, parameters: &mut Vec<&'q dyn ToSql>) {
     for (bound, comparison) in [(&query.bounds.after, ">"), (&query.bounds.before, "<")] {
         if let Some(bound) = bound {
             parameters.push(bound);
-            sql += &format!(" AND {place}.sort {comparison} ?{}", parameters.len());
+            *sql += &format!(" AND {place}.sort {comparison} ?{}", parameters.len());
         }
     }
     let direction = if query.descending { "DESC" } else { "ASC" };
-    sql + &format!(" ORDER BY {place}.sort {direction} LIMIT ?3")
+    *sql += &format!(" ORDER BY {place}.sort {direction} LIMIT ?3");
+}
+
+/// The sort keys of one partition of an index between the bounds.
+pub(super) fn places(connection: &Connection, query: &Query) -> Result<Vec<String>, Stop> {
+    let limit = codec::limit(query.limit);
+    let mut parameters: Vec<&dyn ToSql> = vec![&query.partition, &query.index, &limit];
+    let mut sql = "SELECT i.sort FROM record_indexes i WHERE i.partition = ?1 AND i.idx = ?2".to_owned();
+    bounded(&mut sql, "i", query, &mut parameters);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let places = statement.query_map(params_from_iter(parameters), |row| row.get(0))?;
+    Ok(places.collect::<rusqlite::Result<_>>()?)
 }

@@ -71,10 +71,11 @@ impl Session {
         self.state = None;
         let ports = &self.shared.ports;
         let Some(membership) = &ports.membership else { return Ok(()) };
-        let Some((version, Placement { host: Some(host) })) = self.placed().await? else { return Ok(()) };
+        let Some((version, Placement { host: Some(host), .. })) = self.placed().await? else { return Ok(()) };
         if host == ports.host_name {
             let key = keys::placement(self.account, self.id);
-            let row = rows::row(key, version + 1, &Placement { host: None })?;
+            let free = Placement { host: None, since: Some(ports.clock.now()) };
+            let row = rows::row(key, version + 1, &free)?;
             ports.records.write_all(vec![Write::Put(row, Guard::Exactly(version))]).await?;
             tracing::info!(session = %self.id, "the session is let go");
             membership.peers.session_changed(self.account, self.id).await;
@@ -113,7 +114,8 @@ impl Session {
             return Err(PortError::Conflict("another host holds the session".to_owned()));
         }
         let guard = if held == 0 { Guard::Absent } else { Guard::Exactly(held) };
-        let row = rows::row(key, held + 1, &Placement { host: Some(ports.host_name.clone()) })?;
+        let held_here = Placement { host: Some(ports.host_name.clone()), since: Some(ports.clock.now()) };
+        let row = rows::row(key, held + 1, &held_here)?;
         ports.records.write_all(vec![Write::Put(row, guard)]).await?;
         let opened =
             SignalState::open(ports.records.clone(), ports.secrets.clone(), self.account, self.id, held + 1)

@@ -42,7 +42,17 @@ async fn the_operator_finds_accounts_users_hosts_and_queues() -> Result<()> {
 
     let tokens = login(&operator, "ada@example.com", PASSWORD).await?;
     let ada = operator.with_key(text(&tokens, "access_token")?);
-    for path in ["mail", "users", "accounts", "hosts", "queues", "queues/webhooks/dead-letters"] {
+    for path in [
+        "mail",
+        "users",
+        "accounts",
+        "sessions",
+        "features",
+        "audit-log",
+        "hosts",
+        "queues",
+        "queues/webhooks/dead-letters",
+    ] {
         is(&ada.get(&format!("/admin/{path}")).await?, 403, "forbidden")?;
     }
     is(&ada.delete("/admin/queues/webhooks/dead-letters/x").await?, 403, "forbidden")?;

@@ -56,6 +56,7 @@ fn nothing(name: &str, path: &str) -> Result<String> {
         ("id", Some("admin")) if path.contains("/queues/") => "nothing".to_owned(),
         ("id", Some("admin")) => id("acc"),
         ("queue", _) => "webhooks".to_owned(),
+        ("name", Some("admin")) => "sending".to_owned(),
         ("id", Some("sessions")) => id("ses"),
         ("id", Some("messages")) => id("msg"),
         ("id", Some("webhooks")) => id("whk"),

@@ -1,6 +1,9 @@
 //! Black-box tests: waxwing as a process, over HTTP.
 
 mod admin;
+mod admin_features;
+mod admin_sessions;
+mod admin_usage;
 mod attacks;
 mod audit;
 mod auth;
