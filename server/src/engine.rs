@@ -27,7 +27,7 @@ impl Installation {
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
         let options = OpenOptions { max_page_count };
         let engine = Engine::open_with(data_dir, &options, clock.clone(), entropy.clone())?;
-        let ports = CommandPorts::new(engine.journal(), engine.secrets(), clock.clone());
+        let ports = CommandPorts::new(engine.journal(), engine.secrets(), clock.clone()).alone();
         let commands = Commands {
             ports,
             records: engine.records(),

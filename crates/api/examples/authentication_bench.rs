@@ -70,7 +70,7 @@ struct Office {
 async fn office(folder: &std::path::Path) -> Office {
     let (clock, entropy) = (Arc::new(SystemClock::default()), Arc::new(OsEntropy));
     let engine = Engine::open(folder, clock.clone(), entropy.clone()).unwrap();
-    let ports = CommandPorts::new(engine.journal(), engine.secrets(), clock.clone());
+    let ports = CommandPorts::new(engine.journal(), engine.secrets(), clock.clone()).alone();
     let ids = Arc::new(IdSource::new(clock, entropy.clone()));
     let commands = Commands {
         ports: ports.clone(),

@@ -46,6 +46,7 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
         .routes(routes!(auth::forgot_password))
+        .routes(routes!(auth::resend_verification))
         .routes(routes!(auth::reset_password))
         .routes(routes!(auth::logout_everywhere))
         .routes(routes!(auth::confirm_email_change))

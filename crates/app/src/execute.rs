@@ -49,6 +49,7 @@ pub struct CommandPorts {
     /// When they happen.
     pub clock: Arc<dyn Clock>,
     recent: Arc<Recent>,
+    alone: bool,
 }
 
 /// What a command led to.
@@ -98,9 +99,14 @@ pub struct Execution<'a, A: Aggregate> {
 }
 
 impl CommandPorts {
-    /// Of an engine. What is made of the same ports anew does not see at once what these change.
+    /// Of an engine that several processes share.
     pub fn new(journal: Arc<dyn Journal>, secrets: Arc<dyn SecretBox>, clock: Arc<dyn Clock>) -> Self {
-        Self { journal, secrets, clock, recent: Arc::default() }
+        Self { journal, secrets, clock, recent: Arc::default(), alone: false }
+    }
+
+    /// All commits of the engine come by way of these ports and their clones: what they have read lately is as it stands.
+    pub fn alone(self) -> Self {
+        Self { alone: true, ..self }
     }
 
     /// Runs a command on the stream of `A` with this id.
@@ -163,6 +169,18 @@ impl CommandPorts {
             }
         }
         Ok((aggregate, head))
+    }
+
+    /// The aggregate as it stands; where nobody else commits, without reading it each time.
+    pub(crate) async fn load_current<A: Aggregate + 'static>(
+        &self,
+        account: AccountId,
+        id: &str,
+    ) -> Result<Arc<A>, PortError> {
+        match self.alone {
+            true => self.load_recent(account, id).await,
+            false => Ok(Arc::new(self.load::<A>(account, id).await?.0)),
+        }
     }
 
     /// The aggregate as it stands, or stood up to [`RECENT`](crate::recent::RECENT) ago if another process changed it since.

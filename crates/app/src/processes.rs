@@ -8,7 +8,7 @@ mod webhook_fan_out;
 
 pub use delivery::{Delivery, OutboxRow};
 pub use erasing::Erasing;
-pub use mailing::{MailDispatch, MailFanOut, MailJob};
+pub use mailing::{MailDispatch, MailFanOut, MailJob, Sent};
 pub use webhook_dispatch::{RETRY_DELAYS_S, WebhookDispatch, signature};
 pub(crate) use webhook_fan_out::endpoint_write;
 pub use webhook_fan_out::{StoredEndpoint, WebhookFanOut, WebhookJob};

@@ -1,4 +1,5 @@
-//! What a process has read lately, kept for a moment: who calls is asked with each request, and changes seldom.
+//! What a process has read lately, kept for a moment: who calls, and what is switched off, is asked with each request and changes
+//! seldom. What another process changes is not seen meanwhile, so who calls is remembered only where there is no other.
 
 use std::{
     any::Any,
@@ -14,7 +15,8 @@ use waxwing_domain::{
 
 /// How long a state counts as recent. What another process changes is seen after this time; what this one changes, at once.
 pub const RECENT: SignedDuration = SignedDuration::from_secs(1);
-/// Most states at the same time. When a half is used up, those are forgotten that nobody has read since the last time.
+/// Most states at the same time. When a half is used up, or all are too old, those are forgotten that nobody has read since the
+/// last time: hashes and secrets of users do not stay in memory.
 const STATES_MAX: usize = 20_000;
 /// The aggregates that are kept: those that say who calls, and what is switched off.
 const KINDS: [&str; 4] = [Account::TYPE, ApiKey::TYPE, Features::TYPE, User::TYPE];
@@ -32,6 +34,7 @@ struct State {
 struct States {
     young: HashMap<Name, State>,
     old: HashMap<Name, State>,
+    turned_at: Timestamp,
     changes: u64,
 }
 
@@ -52,8 +55,9 @@ impl Recent {
     /// that is read now.
     pub(crate) fn get<T: Send + Sync + 'static>(&self, name: &Name, now: Timestamp) -> Result<Arc<T>, u64> {
         let mut states = self.states();
+        states.turn(now);
         if let Some(state) = states.old.remove(name) {
-            states.insert(name.clone(), state);
+            states.young.insert(name.clone(), state);
         }
         let state = states.young.get(name).filter(|state| is_recent(state.read_at, now));
         let value = state.and_then(|state| state.value.clone().downcast().ok());
@@ -69,7 +73,8 @@ impl Recent {
     ) {
         let mut states = self.states();
         if states.changes == changes {
-            states.insert(name, State { value, read_at });
+            states.turn(read_at);
+            states.young.insert(name, State { value, read_at });
         }
     }
 
@@ -89,11 +94,12 @@ impl Recent {
 }
 
 impl States {
-    fn insert(&mut self, name: Name, state: State) {
-        if self.young.len() >= STATES_MAX / 2 {
+    fn turn(&mut self, now: Timestamp) {
+        if self.young.len() >= STATES_MAX / 2 || !is_recent(self.turned_at, now) {
             self.old = std::mem::take(&mut self.young);
+            self.old.retain(|_, state| is_recent(state.read_at, now));
+            self.turned_at = now;
         }
-        self.young.insert(name, state);
     }
 }
 
@@ -127,8 +133,10 @@ mod tests {
     fn a_state_is_recent_for_a_second_and_not_before_it_was_read() {
         let (recent, key) = (Recent::default(), name(ApiKey::TYPE, 1));
         keep(&recent, &key, 7, at(5_000));
-        let seen = [4_999, 5_000, 5_999, 6_000].map(|ms| read(&recent, &key, at(ms)));
-        assert_eq!(seen, [None, Some(7), Some(7), None]);
+        let seen = [5_000, 5_999, 6_000].map(|ms| read(&recent, &key, at(ms)));
+        assert_eq!(seen, [Some(7), Some(7), None]);
+        keep(&recent, &key, 7, at(6_000));
+        assert_eq!(read(&recent, &key, at(5_999)), None);
     }
 
     #[test]
@@ -145,6 +153,18 @@ mod tests {
         keep(&recent, &key, 8, now);
         recent.forget("message", AccountId::SYSTEM, "1");
         assert_eq!(read(&recent, &key, now), Some(8));
+    }
+
+    #[test]
+    fn what_nobody_reads_does_not_stay() {
+        let recent = Recent::default();
+        keep(&recent, &name(User::TYPE, 1), 7, at(0));
+        for second in 1..3 {
+            keep(&recent, &name(User::TYPE, 2), 8, at(second * 1_000));
+        }
+        let states = recent.states();
+        let all = states.young.keys().chain(states.old.keys());
+        assert!(all.clone().count() > 0 && all.clone().all(|(_, _, id)| id == "2"));
     }
 
     #[test]

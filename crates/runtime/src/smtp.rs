@@ -75,12 +75,15 @@ impl Mailer for SmtpMailer {
         let message = self.message(id, mail)?;
         match self.transport.send(message).await {
             Ok(_) => Ok(()),
-            Err(error) if is_about_the_mail(&error) => {
-                // What the server says may name the address, which belongs into no log.
-                let status = error.status().map(|code| code.to_string()).unwrap_or_default();
-                Err(MailError::Refused(format!("the mail server takes no such mail ({status})")))
-            },
-            Err(error) => Err(PortError::Unavailable(format!("the mail server: {error}")).into()),
+            Err(error) => Err(match (error.status(), is_about_the_mail(&error)) {
+                // What a server says may name the address, which belongs into no log: the code has to do.
+                (Some(code), true) => MailError::Refused(format!("the mail server answered {code}")),
+                (Some(code), false) => {
+                    PortError::Unavailable(format!("the mail server answered {code}")).into()
+                },
+                (None, true) => MailError::Refused("the mail server cannot take such an address".to_owned()),
+                (None, false) => PortError::Unavailable(format!("the mail server: {error}")).into(),
+            }),
         }
     }
 }

@@ -65,7 +65,7 @@ pub(crate) const MAILS: Limit = Limit {
     burst: 20,
     window_s: 60,
     holder: "client address",
-    counts: "`POST /auth/forgot-password`, `POST /me/email`",
+    counts: "`POST /auth/forgot-password`, `POST /auth/resend-verification`, `POST /me/email`",
 };
 pub(crate) const GUESSES_OF_USER_HERE: Limit = Limit {
     name: "guesses-of-user-here",

@@ -15,8 +15,8 @@ use crate::{
     extract::{Actor, AnyScope, Body, Person, Stranger},
     rate_limit::{self, MAILS, REGISTRATIONS},
     shapes::{
-        AcceptedOut, ConfirmEmailChangeIn, EmailChangeOut, EmailVerifiedOut, ForgotPasswordIn, LoginIn,
-        LogoutIn, MeOut, PasswordResetOut, RefreshIn, RegisterIn, RegisteredOut, ResetPasswordIn, TokensOut,
+        AcceptedOut, AddressIn, ConfirmEmailChangeIn, EmailChangeOut, EmailVerifiedOut, LoginIn, LogoutIn,
+        MeOut, PasswordResetOut, RefreshIn, RegisterIn, RegisteredOut, ResetPasswordIn, TokensOut,
         VerifyEmailIn,
     },
 };
@@ -161,20 +161,45 @@ pub(super) async fn confirm_email_change(
 /// The answer is the same whether a user has the address or not. While the token of an earlier mail is good, for an hour, no
 /// further mail follows.
 #[utoipa::path(post, path = "/auth/forgot-password", operation_id = "forgotPassword", tag = "auth",
-    request_body = ForgotPasswordIn, security(()),
+    request_body = AddressIn, security(()),
     responses((status = 202, description = "A mail follows if a user has the address", body = AcceptedOut)))]
 pub(super) async fn forgot_password(
     State(api): State<Api>,
     stranger: Stranger,
-    body: Body<ForgotPasswordIn>,
+    body: Body<AddressIn>,
 ) -> Result<Response, Problem> {
-    if body.value.email.chars().count() > EMAIL_CHARS_MAX {
-        return Err(Problem::field("/email", "expected up to 254 characters"));
-    }
-    rate_limit::count_stranger(&api, &MAILS, stranger.address).await?;
-    api.commands.forgot_password(&body.value.email, &stranger.cause).await?;
+    let email = asked_address(&api, &stranger, body).await?;
+    api.commands.forgot_password(&email, &stranger.cause).await?;
     let detail = "A mail follows if a user has this address.";
     Ok(answer(StatusCode::ACCEPTED, AcceptedOut { detail }))
+}
+
+/// Ask for the code once more that proves an address
+///
+/// The answer is the same whether a user has the address or not. The mail is the one of the registration, with the same code as
+/// long as that is good, once a minute at most and ten times.
+#[utoipa::path(post, path = "/auth/resend-verification", operation_id = "resendVerification", tag = "auth",
+    request_body = AddressIn, security(()),
+    responses((status = 202, description = "A mail follows if a user has the address and has not proven it", body = AcceptedOut)))]
+pub(super) async fn resend_verification(
+    State(api): State<Api>,
+    stranger: Stranger,
+    body: Body<AddressIn>,
+) -> Result<Response, Problem> {
+    let email = asked_address(&api, &stranger, body).await?;
+    api.commands.resend_verification(&email, &stranger.cause).await?;
+    let detail = "A mail follows if a user has this address and has not confirmed it.";
+    Ok(answer(StatusCode::ACCEPTED, AcceptedOut { detail }))
+}
+
+/// The address about which a stranger asks for a mail.
+async fn asked_address(api: &Api, stranger: &Stranger, body: Body<AddressIn>) -> Result<String, Problem> {
+    let AddressIn { email } = body.value;
+    if email.chars().count() > EMAIL_CHARS_MAX {
+        return Err(Problem::field("/email", "expected up to 254 characters"));
+    }
+    rate_limit::count_stranger(api, &MAILS, stranger.address).await?;
+    Ok(email)
 }
 
 /// Set another password

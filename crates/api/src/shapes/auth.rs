@@ -113,8 +113,8 @@ pub(crate) struct LogoutIn {
 /// Whose password is forgotten.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = ForgotPassword)]
-pub(crate) struct ForgotPasswordIn {
+#[schema(as = EmailAddress)]
+pub(crate) struct AddressIn {
     /// The address.
     #[schema(max_length = 254, example = "ada@example.com")]
     pub(crate) email: String,

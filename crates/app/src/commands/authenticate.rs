@@ -176,8 +176,8 @@ impl Commands {
         let (account, id) = self.owner_of(lookup_id).await?;
         let (key_id, account_id) = (id.to_string(), account.to_string());
         let (key, tenant) = tokio::try_join!(
-            self.ports.load_recent::<ApiKey>(account, &key_id),
-            self.ports.load_recent::<Account>(account, &account_id)
+            self.ports.load_current::<ApiKey>(account, &key_id),
+            self.ports.load_current::<Account>(account, &account_id)
         )?;
         let now = self.ports.clock.now();
         let stored = key.secret_hash_at(lookup_id, now).ok_or(AuthenticateError::Invalid)?;

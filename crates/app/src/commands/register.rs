@@ -23,7 +23,7 @@ const VERIFICATION_TTL: SignedDuration = SignedDuration::from_hours(24);
 /// How long the token that allows another password is good.
 const RESET_TTL: SignedDuration = SignedDuration::from_hours(1);
 /// How long it takes to say that a mail may follow: longer than the commit of one that does.
-const FORGOTTEN_TAKES: Duration = Duration::from_millis(400);
+const ASKING_TAKES: Duration = Duration::from_millis(400);
 
 /// Who registers.
 #[derive(Debug, Clone)]
@@ -105,17 +105,33 @@ impl Commands {
         self.finish_account(CreatedAccount { account: *account, owner }, name, cause).await
     }
 
+    /// Has the token that proves an address sent once more, if a user has it and has not proven it. Says nothing about that.
+    pub async fn resend_verification(&self, email: &str, cause: &Cause) -> Result<(), PortError> {
+        let (proof, at) = (self.proof(VERIFICATION_TTL), self.ports.clock.now());
+        self.ask_for_mail(email, UserCommand::RequestVerification { proof, at }, cause).await
+    }
+
     /// Has a token sent to the address, if a user has it. Says nothing about that.
     pub async fn forgot_password(&self, email: &str, cause: &Cause) -> Result<(), PortError> {
+        let (proof, at) = (self.proof(RESET_TTL), self.ports.clock.now());
+        self.ask_for_mail(email, UserCommand::RequestPasswordReset { proof, at }, cause).await
+    }
+
+    /// Takes the same time whether a mail follows or not.
+    async fn ask_for_mail(&self, email: &str, command: UserCommand, cause: &Cause) -> Result<(), PortError> {
         let (answered, _) =
-            tokio::join!(self.send_reset_token(email, cause), tokio::time::sleep(FORGOTTEN_TAKES));
+            tokio::join!(self.command_of_address(email, command, cause), tokio::time::sleep(ASKING_TAKES));
         answered
     }
 
-    async fn send_reset_token(&self, email: &str, cause: &Cause) -> Result<(), PortError> {
+    async fn command_of_address(
+        &self,
+        email: &str,
+        command: UserCommand,
+        cause: &Cause,
+    ) -> Result<(), PortError> {
         let Some(id) = self.user_by_email(email).await? else { return Ok(()) };
-        let (proof, at) = (self.proof(RESET_TTL), self.ports.clock.now());
-        match self.user_command(id, UserCommand::RequestPasswordReset { proof, at }, cause).await {
+        match self.user_command(id, command, cause).await {
             Ok(()) | Err(UserCommandError::User(_)) => Ok(()),
             Err(UserCommandError::Port(error)) => Err(error),
         }

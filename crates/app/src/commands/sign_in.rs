@@ -234,8 +234,8 @@ impl Commands {
     async fn standing(&self, row: &SignInRow) -> Result<Option<(Role, Arc<Account>)>, PortError> {
         let (user, account) = (row.user.to_string(), row.account.to_string());
         let (user, account) = tokio::try_join!(
-            self.ports.load_recent::<User>(AccountId::SYSTEM, &user),
-            self.ports.load_recent::<Account>(row.account, &account)
+            self.ports.load_current::<User>(AccountId::SYSTEM, &user),
+            self.ports.load_current::<Account>(row.account, &account)
         )?;
         // Who was removed and came back signs in anew.
         let member = account.members().get(&row.user).filter(|member| member.joined_at <= row.started_at);

@@ -22,8 +22,8 @@ use crate::{
     worker::{JobHandler, Worker},
 };
 
-/// Seconds to wait after the first, second, … failed try. After the last one, about a day after the first, the mail is kept
-/// among the dead letters.
+/// Seconds to wait after the first, second, … failed try. After the last one, about a day after the first, or when its token is
+/// over, the mail is kept among the dead letters.
 const RETRY_DELAYS_S: &[i64] = &[
     5, 30, 60, 300, 900, 1_800, 3_600, 3_600, 3_600, 3_600, 3_600, 3_600, 7_200, 7_200, 7_200, 14_400,
     14_400, 14_400,
@@ -35,6 +35,17 @@ const LEASE: Duration = Duration::from_secs(300);
 
 /// The only event of an account that a mail follows from.
 const INVITED: &str = "account.invited";
+
+/// What became of the mails of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// They are on their way.
+    All,
+    /// None follows any more: the time of their tokens is over.
+    TooLate,
+    /// Whoever they were to is not there any more.
+    ToNobody,
+}
 
 /// From which commit mails follow. They are made from the journal when they are sent: no address and no token waits in a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +123,11 @@ impl JobHandler for MailDispatch {
             Err(error) => return self.work.bury(Queue::MAILS, &job, &error.to_string()).await,
         };
         let error = match self.send(&named).await {
-            Ok(()) => return self.work.complete(Queue::MAILS, &job).await,
+            // It was on its way when its token was good, and nobody took it. One that comes for the first time is a replay.
+            Ok(Sent::TooLate) if job.attempts > 1 => {
+                MailError::Refused("its token was over before anybody took it".to_owned())
+            },
+            Ok(_) => return self.work.complete(Queue::MAILS, &job).await,
             Err(error) => error,
         };
         let waits = matches!(&error, MailError::Port(error) if error.is_transient());
@@ -139,15 +154,14 @@ impl MailDispatch {
     }
 
     /// Sends the mails of a commit. One that is refused, or waits, holds up none behind it.
-    pub async fn send(&self, job: &MailJob) -> Result<(), MailError> {
+    pub async fn send(&self, job: &MailJob) -> Result<Sent, MailError> {
         let commits = self.ports.journal.read(job.account, &job.stream).await?;
         let Some(commit) = commits.iter().find(|commit| commit.version == job.version) else {
             let (stream, version) = (&job.stream, job.version);
             return Err(PortError::Corrupt(format!("{stream} has no commit {version}")).into());
         };
         let mails = match self.mails_of(commit).await {
-            // Whoever it was to is not there any more.
-            Err(PortError::Erased(_)) => return Ok(()),
+            Err(PortError::Erased(_)) => return Ok(Sent::ToNobody),
             mails => mails?,
         };
         let mut failed = Ok(());
@@ -161,7 +175,7 @@ impl MailDispatch {
                 _ => {},
             }
         }
-        failed
+        failed.map(|()| if mails.is_empty() { Sent::TooLate } else { Sent::All })
     }
 
     async fn mails_of(&self, commit: &Commit) -> Result<Vec<Mail>, PortError> {

@@ -7,11 +7,13 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use waxwing_app::{
     commands::Registration,
     execute::Cause,
     mail::Mail,
     ports::{MailError, Mailer, PortError, Queue},
+    sent_mail::SentOnce,
 };
 use waxwing_domain::Secret;
 
@@ -97,5 +99,58 @@ async fn a_mail_that_nobody_takes_is_tried_until_its_token_is_over() {
     }
     // Seven times within the first hours, then each hour, each second, each fourth; and not after the day.
     assert_eq!(server.brought("late@example.com"), 7 + 6 + 3 + 1);
-    assert!(world.engine.work().dead(Queue::MAILS, 10).await.unwrap().is_empty());
+    let dead = world.engine.work().dead(Queue::MAILS, 10).await.unwrap();
+    assert_eq!((dead.len(), &*dead[0].reason), (1, "refused: its token was over before anybody took it"));
+}
+
+/// A mail server that takes its time.
+#[derive(Default)]
+struct Slow(Server);
+
+#[async_trait]
+impl Mailer for Slow {
+    async fn send(&self, id: &str, mail: &Mail) -> Result<(), MailError> {
+        self.0.send(id, mail).await?;
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn of_several_copies_of_a_job_one_sends_the_mail() {
+    let world = World::new();
+    register(&world, "ada@example.com").await;
+    let server = Arc::new(Slow::default());
+    let (records, clock) = (world.engine.records(), world.clock.clone());
+    let once = SentOnce { mailer: server.clone(), records, clock };
+    let body = Secret("x".to_owned());
+    let to = "ada@example.com".to_owned();
+    let mail = Mail { to, subject: "x".to_owned(), text: body.clone(), html: body, token: None };
+    let sent = join_all((0..8).map(|_| once.send("1/x/1/0", &mail))).await;
+    assert_eq!(server.0.brought("ada@example.com"), 1);
+    // The others come again, and find that it was sent.
+    assert!(sent.iter().any(Result::is_ok));
+    once.send("1/x/1/0", &mail).await.unwrap();
+    assert_eq!(server.0.brought("ada@example.com"), 1);
+
+    // What nobody took is free for the next try at once; what a process ended in the middle of, after some minutes.
+    *server.0.closed_to.lock().unwrap() = "ada@example.com";
+    assert!(once.send("2/x/1/0", &mail).await.is_err());
+    *server.0.closed_to.lock().unwrap() = "";
+    once.send("2/x/1/0", &mail).await.unwrap();
+    assert_eq!(server.0.brought("ada@example.com"), 3);
+    tokio::select! {
+        biased;
+        _ = once.send("3/x/1/0", &mail) => panic!("it ends in the middle"),
+        () = until_brought(&server.0, 4) => {},
+    }
+    assert!(once.send("3/x/1/0", &mail).await.is_err());
+    world.clock.advance(HOUR);
+    once.send("3/x/1/0", &mail).await.unwrap();
+}
+
+async fn until_brought(server: &Server, times: u32) {
+    while server.brought("ada@example.com") < times {
+        tokio::task::yield_now().await;
+    }
 }

@@ -150,6 +150,32 @@ async fn another_password_ends_all_sign_ins() {
 }
 
 #[tokio::test]
+async fn a_mail_that_got_lost_is_sent_again() {
+    let world = World::new();
+    registered(&world).await;
+    let first = mailed_token(&world).await;
+    let ask = async || world.commands.resend_verification("ADA@example.com", &Cause::system()).await.unwrap();
+    ask().await;
+    world.commands.resend_verification("nobody@example.com", &Cause::system()).await.unwrap();
+    mailed_token(&world).await;
+    assert_eq!(mail(&world).list().await.unwrap().len(), 1, "not twice in a minute, and to nobody");
+    world.clock.advance(Duration::from_secs(60));
+    ask().await;
+    assert_eq!(mailed_token(&world).await, first, "the one that got lost may come yet");
+    assert_eq!(mail(&world).list().await.unwrap().len(), 2);
+    world.clock.advance(Duration::from_secs(24 * 3_600));
+    let late = world.commands.verify_email(&first, &Cause::system()).await;
+    assert!(matches!(late, Err(MailTokenError::InvalidToken)));
+    ask().await;
+    let other = mailed_token(&world).await;
+    world.commands.verify_email(&other, &Cause::system()).await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    ask().await;
+    mailed_token(&world).await;
+    assert_eq!(mail(&world).list().await.unwrap().len(), 3, "there is nothing to prove any more");
+}
+
+#[tokio::test]
 async fn a_mail_is_kept_once_and_no_token_stands_open_in_the_rows() {
     let world = World::new();
     registered(&world).await;

@@ -45,7 +45,7 @@ impl World {
     fn open(folder: TempDir, clock: Arc<TestClock>) -> Self {
         let entropy = entropy();
         let engine = Engine::open(folder.path(), clock.clone(), entropy.clone()).unwrap();
-        let ports = CommandPorts::new(engine.journal(), engine.secrets(), clock.clone());
+        let ports = CommandPorts::new(engine.journal(), engine.secrets(), clock.clone()).alone();
         let commands = Commands {
             ports: ports.clone(),
             records: engine.records(),

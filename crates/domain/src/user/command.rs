@@ -62,6 +62,13 @@ pub enum UserCommand {
         /// When.
         at: Timestamp,
     },
+    /// Send once more what proves the address.
+    RequestVerification {
+        /// What the mail proves, where the earlier token is over; else that is sent again.
+        proof: Proof,
+        /// When.
+        at: Timestamp,
+    },
     /// Send something by which a forgotten password can be replaced.
     RequestPasswordReset {
         /// What the mail proves.

@@ -26,9 +26,11 @@ use crate::Secret;
 pub const NAME_CHARS_MAX: usize = 100;
 /// Most accounts that one user belongs to.
 pub const ACCOUNTS_MAX: usize = 100;
-/// While a change of address that was asked for is younger than this, no other is taken up: each sends two mails, and nobody's
-/// mailbox is flooded.
+/// While a change of address that was asked for, or the last mail that proves an address, is younger than this, no other is taken
+/// up: nobody's mailbox is flooded.
 pub const MAIL_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+/// Most mails with the same token that proves an address.
+pub const VERIFICATIONS_MAX: u32 = 10;
 
 /// State of one user.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -72,6 +74,8 @@ struct Outstanding {
     nonce: Secret,
     asked_at: Timestamp,
     expires_at: Timestamp,
+    /// How often it was sent.
+    asked: u32,
 }
 
 impl Outstanding {
@@ -164,6 +168,7 @@ impl User {
                 Some(sent) if sent.proven_by(&nonce, at) => Ok(vec![EmailVerified { at }.into()]),
                 _ => Err(UserError::InvalidToken),
             },
+            C::RequestVerification { proof, at } => Ok(self.verification_again(proof, at)),
             C::RequestPasswordReset { proof, at } => match &self.reset {
                 // Whoever asks again and again neither voids the owner's token nor fills the stream.
                 Some(sent) if at < sent.expires_at => Ok(vec![]),
@@ -252,6 +257,21 @@ impl User {
         }
     }
 
+    /// The mail once more, with the same token as long as that is good: whoever asks again voids nothing.
+    fn verification_again(&self, proof: Proof, at: Timestamp) -> Vec<UserEvent> {
+        let (Some(user), Some(sent)) = (&self.registered, &self.verification) else { return vec![] };
+        let good = at < sent.expires_at;
+        if is_fresh(sent.asked_at, at) || good && sent.asked >= VERIFICATIONS_MAX {
+            return vec![];
+        }
+        let email = user.email.clone();
+        let (nonce, expires_at) = match good {
+            true => (sent.nonce.clone(), sent.expires_at),
+            false => (proof.nonce, proof.expires_at),
+        };
+        vec![VerificationRequested { email, nonce, expires_at, at }.into()]
+    }
+
     fn apply_event(&mut self, event: UserEvent) {
         use UserEvent as E;
         match event {
@@ -260,14 +280,16 @@ impl User {
             E::LeftAccount(left) => self.joined.retain(|joined| joined.account != left.account),
             E::VerificationRequested(VerificationRequested { nonce, expires_at, at, .. }) => {
                 self.unproven = true;
-                self.verification = Some(Outstanding { nonce, asked_at: at, expires_at });
+                let before = self.verification.as_ref().filter(|sent| sent.nonce == nonce);
+                let asked = before.map_or(0, |sent| sent.asked) + 1;
+                self.verification = Some(Outstanding { nonce, asked_at: at, expires_at, asked });
             },
             E::EmailVerified(_) => {
                 self.unproven = false;
                 self.verification = None;
             },
             E::PasswordResetRequested(PasswordResetRequested { nonce, expires_at, at, .. }) => {
-                self.reset = Some(Outstanding { nonce, asked_at: at, expires_at });
+                self.reset = Some(Outstanding { nonce, asked_at: at, expires_at, asked: 1 });
             },
             E::PasswordChanged(PasswordChanged { password_hash, at }) => {
                 self.signed_out_at = Some(at);

@@ -322,3 +322,27 @@ fn an_invitation_proves_an_address_that_somebody_else_may_have_registered() {
     assert!(user.is_verified() && user.password_hash() == Some(&secret("new")));
     assert!(user.verification_nonce().is_none(), "the first mail proves nothing any more");
 }
+
+#[test]
+fn the_token_that_proves_an_address_is_sent_again_while_it_is_good_and_is_another_afterwards() {
+    let mut user = user(unproven());
+    let mut ask = |nonce, second| {
+        let command = UserCommand::RequestVerification { proof: proof(nonce, 1_000_000), at: at(second) };
+        let events = user.decide(command).unwrap();
+        events.iter().cloned().for_each(|event| user.apply_event(event));
+        events.into_iter().next()
+    };
+    let sent = |event| match event {
+        Some(UserEvent::VerificationRequested(asked)) => Some((asked.nonce.0, asked.expires_at)),
+        _ => None,
+    };
+    assert_eq!(ask("w", 59), None, "not twice in a minute");
+    assert_eq!(sent(ask("w", 60)), Some(("v".to_owned(), at(100))), "who asks again voids nothing");
+    assert_eq!(ask("w", 99), None);
+    assert_eq!(sent(ask("w", 120)), Some(("w".to_owned(), at(1_000_000))));
+    let again = (1..100).filter(|minute| ask("x", 120 + minute * 60).is_some()).count();
+    assert_eq!(again, VERIFICATIONS_MAX as usize - 1, "and not for ever");
+    given([unproven(), vec![EmailVerified { at: at(1) }.into()]].concat())
+        .when(UserCommand::RequestVerification { proof: proof("w", 1_000), at: at(500) })
+        .then_expect_events(vec![]);
+}

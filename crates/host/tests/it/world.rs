@@ -168,7 +168,7 @@ impl World {
         let (sandbox, network, wire, web_socket) = simulated(clock.clone()).await;
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::open(folder.path(), clock.clone(), entropy.clone()).unwrap();
-        let ports = CommandPorts::new(engine.journal(), engine.secrets(), clock.clone());
+        let ports = CommandPorts::new(engine.journal(), engine.secrets(), clock.clone()).alone();
         let client_clock = Arc::new(MovedClock::default());
         let switchboard = Switchboard { hosts: Arc::default(), records: engine.records() };
         let gateway: Arc<dyn Gateway> = Arc::new(switchboard.clone());

@@ -103,6 +103,9 @@ async fn a_user_registers_signs_in_stays_and_leaves() -> Result<()> {
     is(&refresh(&operator, text(&next, "refresh_token")?).await?, 401, "unauthorized")?;
     is(&ada.get("/me").await?, 401, "unauthorized")?;
 
+    let again = |email: &'static str| nobody.post("/auth/resend-verification", json!({ "email": email }));
+    let (known, unknown) = (again("ada@example.com").await?, again("nobody@example.com").await?);
+    ensure!(known.status == 202 && unknown.status == 202 && known.body == unknown.body, "{known:?}");
     let forgot = |email: &'static str| nobody.post("/auth/forgot-password", json!({ "email": email }));
     let (known, unknown) = (forgot("ada@example.com").await?, forgot("nobody@example.com").await?);
     ensure!(known.status == 202 && unknown.status == 202 && known.body == unknown.body, "{known:?}");
