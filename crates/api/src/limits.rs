@@ -94,7 +94,7 @@ fn sizes() -> Vec<(&'static str, String)> {
         ("a password", format!("{PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters")),
         ("days of one request for usage", count(USAGE_DAYS_MAX)),
         (
-            "sessions times days that one request for usage counts, each with 1,000 messages",
+            "sessions times days that one request for usage counts, each with up to 1,000 messages, more or less",
             count(USAGE_QUERIES_MAX),
         ),
         ("mails that are kept for the operator, for a week", count(MAILS_MAX)),

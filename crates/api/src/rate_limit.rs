@@ -20,7 +20,9 @@ use bucket::Standing;
 pub(crate) use limits::Holder;
 pub use limits::RateLimits;
 use table::{ACCOUNT, API_KEY, Limit, PROCESS, READS, SENDS, WRITES};
-pub(crate) use table::{GUESSES_HERE, GUESSES_OF_USER, GUESSES_OF_USER_HERE, LIMITS, MAILS, REGISTRATIONS};
+pub(crate) use table::{
+    GUESSES_HERE, GUESSES_OF_USER, GUESSES_OF_USER_HERE, LIMITS, MAILS, REGISTRATIONS, USAGE,
+};
 use waxwing_app::commands::Caller;
 
 use crate::{Api, Problem, client_address};

@@ -244,6 +244,11 @@ pub fn usage_of_day(account: AccountId, day: Date) -> Key {
     Key::new(usage(account), day.to_string())
 }
 
+/// One day that is not over.
+pub fn usage_of_open_day(account: AccountId, day: Date) -> Key {
+    Key::new(usage(account), format!("{day}/open"))
+}
+
 /// Partition of the accounts that are to be erased; sorted by id.
 pub fn erasures() -> String {
     format!("{}/erasures", AccountId::SYSTEM)

@@ -23,5 +23,5 @@ pub(crate) use sessions::folded as session_from_stream;
 pub use sessions::{SESSIONS_MAX, SessionPage, live_session, session, sessions};
 pub use sessions_overview::{SessionOfAll, SessionsFilter, sessions_of_all};
 pub(crate) use usage::count_without;
-pub use usage::{USAGE_DAYS_MAX, USAGE_QUERIES_MAX, UsageCounts, UsageDay, usage, utc_day};
+pub use usage::{USAGE_DAYS_MAX, USAGE_QUERIES_MAX, UsageCounts, UsageDay, usage, usage_within, utc_day};
 pub use webhooks::{webhook, webhooks};

@@ -53,6 +53,14 @@ pub(crate) const API_KEY: Limit = Limit {
     holder: "API key with `rate_limit_per_min`",
     counts: "its requests; the figure is the key's",
 };
+/// Each may cost hundreds of queries, which no other read does.
+pub(crate) const USAGE: Limit = Limit {
+    name: "usage",
+    burst: 120,
+    window_s: 60,
+    holder: "account",
+    counts: "`GET /usage`, `GET /admin/accounts/{id}/usage`",
+};
 pub(crate) const REGISTRATIONS: Limit = Limit {
     name: "registrations",
     burst: 20,
@@ -97,6 +105,7 @@ pub(crate) const LIMITS: &[&Limit] = &[
     &SENDS,
     &WRITES,
     &API_KEY,
+    &USAGE,
     &REGISTRATIONS,
     &MAILS,
     &GUESSES_OF_USER_HERE,

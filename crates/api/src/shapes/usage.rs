@@ -61,7 +61,7 @@ impl UsageQuery {
 pub(crate) struct UsageOut {
     /// Each day, the first one first.
     data: Vec<UsageDayOut>,
-    /// False when some days are not counted to the end yet: ask again, and the count goes on.
+    /// False when some days are not counted to the end yet: ask again within a minute, and the count goes on where it stopped.
     #[schema(example = true)]
     complete: bool,
 }
@@ -85,7 +85,7 @@ pub(crate) struct UsageDayOut {
     /// Sessions with at least one of these messages.
     #[schema(example = 3)]
     active_sessions: u64,
-    /// False while not all of the day was counted.
+    /// False while not all of the day was counted: the numbers may then be too low.
     #[schema(example = true)]
     complete: bool,
 }
