@@ -71,8 +71,9 @@ enum Command {
     /// Give accounts and users another data key for what is stored from now on, and print how many got one.
     ///
     /// What was stored before opens as before, with the keys from before. Processes that run use the other keys within five
-    /// minutes. For everybody it reads the whole records table once. Given again after an interruption, it begins anew: some
-    /// get two keys, which harms nothing. The KMS key that wraps the data keys is rotated by AWS, once a year.
+    /// minutes. For everybody it reads the whole records table once. Given again after it was interrupted or failed, it begins
+    /// anew: all that were done get one key more, which harms nothing. The KMS key that wraps the data keys is rotated by AWS,
+    /// once a year.
     RotateDataKeys(RotateDataKeysArgs),
 }
 

@@ -7,7 +7,6 @@ use waxwing_domain::AccountId;
 
 use crate::{
     error::OperatorError,
-    patience::patiently,
     progress::{Report, Standing},
 };
 
@@ -19,8 +18,8 @@ pub struct RotationReport {
 }
 
 /// Gives `owner` another data key, or everybody who has one, which reads the records table once. What was sealed before opens
-/// as before; other processes use the other keys within five minutes. It keeps no place: after an interruption some get
-/// two keys, which costs a row each.
+/// as before; other processes use the other keys within five minutes. It keeps no place: given again after it was interrupted
+/// or failed, it begins anew, and all that were done get one key more, which costs a row each.
 pub async fn rotate_data_keys(
     keys: &dyn KeyCustody,
     owner: Option<AccountId>,
@@ -28,7 +27,7 @@ pub async fn rotate_data_keys(
 ) -> Result<RotationReport, OperatorError> {
     let (mut rotation, mut made) = (Rotation { owner, after: None }, RotationReport::default());
     loop {
-        let Rotated { keys: more, next } = patiently(async || rotation.run(keys).await).await?;
+        let Rotated { keys: more, next } = rotation.run(keys).await?;
         made.data_keys += more;
         report(Standing { done: "data keys rotated", count: made.data_keys, of: None, parts: None });
         match next {

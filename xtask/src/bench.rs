@@ -61,6 +61,7 @@ pub(crate) fn run(arguments: BenchArgs) -> Result<()> {
     let BenchArgs { part, sessions, connections, development, against, print } = arguments;
     ensure!(!development || part == Some(Part::Sessions), "--development is for `sessions` only");
     let wanted = |one| part.is_none_or(|part| part == one);
+    ensure!(against.is_none() || wanted(Part::Authentication), "--against is for `authentication` only");
     let mut report = String::new();
     if wanted(Part::Journal) {
         let journal =
@@ -99,18 +100,22 @@ pub(crate) fn run(arguments: BenchArgs) -> Result<()> {
 
 /// `waxwing` as another commit has it. What both have in common is compiled once.
 fn build_of(commit: &str) -> Result<PathBuf> {
+    // The name of a branch may be that of a path.
+    let kept = output(git(&["rev-parse", "--verify", "--short"]).arg(format!("{commit}^{{commit}}")))?;
+    let kept = target_dir().join("release").join(kept.trim());
     let source = target_dir().join("tmp/bench-against");
     if source.exists() {
         step("remove what was left", git(&["worktree", "remove", "--force"]).arg(&source))?;
     }
+    // Where the folder was removed by other means, git still knows of it and would not make it again.
+    step("forget what is gone", &mut git(&["worktree", "prune"]))?;
     step(&format!("take {commit}"), git(&["worktree", "add", "--detach"]).arg(&source).arg(commit))?;
     let mut build = cargo(&BUILD_WAXWING);
     build.current_dir(&source).env("CARGO_TARGET_DIR", target_dir());
     let built = step(&format!("build {commit} for release"), &mut build);
     step("remove it", git(&["worktree", "remove", "--force"]).arg(&source))?;
     built?;
-    let (program, kept) =
-        (target_dir().join("release/waxwing"), target_dir().join(format!("release/{commit}")));
+    let program = target_dir().join("release/waxwing");
     fs::copy(&program, &kept).with_context(|| format!("{} cannot be kept", program.display()))?;
     Ok(kept)
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test supply-chain`: licences, sources, layering and advisories of what Waxwing is built from.
+//! `cargo xtask test supply-chain`: licences, sources, bans and advisories of what Waxwing is built from.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ pub(crate) fn run(advisories: Option<&Path>) -> Result<()> {
     let [deny, audit] = [installed(&folder, TOOLS[0])?, installed(&folder, TOOLS[1])?];
     let mut check = Command::new(deny);
     check.args(["--all-features", "check", "bans", "licenses", "sources"]).current_dir(root());
-    step("licences, sources and layering", &mut check)?;
+    step("licences, sources and bans", &mut check)?;
     let mut check = Command::new(audit);
     check.args(["audit", "--deny", "warnings"]).current_dir(root());
     if let Some(advisories) = advisories {

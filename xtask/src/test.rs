@@ -41,7 +41,7 @@ enum Part {
     /// The live build has no test feature, refuses a network that is not WhatsApp, and is patient without one. It has a target
     /// folder of its own.
     Live,
-    /// Licences, sources, layering and advisories of all dependencies. Only by itself: compiling its tools takes ten minutes
+    /// Licences, sources, bans and advisories of all dependencies. Only by itself: compiling its tools takes ten minutes
     /// once.
     SupplyChain,
 }

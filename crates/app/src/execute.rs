@@ -19,10 +19,14 @@ use crate::{
 /// How often a command is decided anew after somebody else wrote first.
 const TRIES: usize = 5;
 
+/// What stands before the actor's id in a [`Cause`] where the operator is at work on somebody else's account, whose people
+/// are told neither the id nor the address.
+pub const OPERATOR: &str = "operator/";
+
 /// Who caused a command, and in which request.
 #[derive(Debug, Clone)]
 pub struct Cause {
-    /// An API key's id, a user's id, or `system`.
+    /// An API key's id, a user's id, either behind [`OPERATOR`], `anonymous`, or `system`.
     pub actor: String,
     /// The API request.
     pub request_id: Option<String>,

@@ -14,6 +14,7 @@ pub mod kept_mail;
 pub mod keys;
 pub mod mail;
 pub mod passwords;
+pub mod patience;
 pub mod ports;
 pub mod processes;
 pub mod projections;

@@ -4,7 +4,10 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use waxwing_domain::{AccountId, UserId, ids::IdError};
 
-use crate::ports::{KeyCustody, KeyOwners, PortError};
+use crate::{
+    patience::Patience,
+    ports::{KeyCustody, KeyOwners, PortError},
+};
 
 /// Keys that are made side by side.
 const AT_ONCE: usize = 8;
@@ -35,20 +38,43 @@ pub fn key_owner(id: &str) -> Result<AccountId, IdError> {
 }
 
 impl Rotation {
-    /// Makes the keys. Doing it again makes others, which costs a row each and harms nothing.
+    /// Makes the keys. What fails in a way that passes is tried again here, each owner by itself, so that nobody who is done
+    /// gets another key for somebody else's failure. The caller need not: doing all of it again makes others, which costs a
+    /// row each and harms nothing.
     pub async fn run(&self, keys: &dyn KeyCustody) -> Result<Rotated, PortError> {
         let KeyOwners { owners, next } = match self.owner {
-            Some(owner) => return keys.rotate(owner).await.map(|()| Rotated { keys: 1, next: None }),
-            None => keys.owners(self.after.as_deref()).await?,
+            Some(owner) => return rotate(keys, owner).await.map(|()| Rotated { keys: 1, next: None }),
+            None => page(keys, self.after.as_deref()).await?,
         };
-        let made = stream::iter(owners.into_iter().map(|owner| rotate(keys, owner)));
+        let made = stream::iter(owners.into_iter().map(|owner| rotate_listed(keys, owner)));
         let keys = made.buffer_unordered(AT_ONCE).try_fold(0, async |all, one| Ok(all + one)).await?;
         Ok(Rotated { keys, next })
     }
 }
 
-async fn rotate(keys: &dyn KeyCustody, owner: AccountId) -> Result<u64, PortError> {
-    match keys.rotate(owner).await {
+async fn page(keys: &dyn KeyCustody, after: Option<&str>) -> Result<KeyOwners, PortError> {
+    let mut patience = Patience::default();
+    loop {
+        match keys.owners(after).await {
+            Err(error) => patience.after(error).await?,
+            page => return page,
+        }
+    }
+}
+
+async fn rotate(keys: &dyn KeyCustody, owner: AccountId) -> Result<(), PortError> {
+    let mut patience = Patience::default();
+    loop {
+        match keys.rotate(owner).await {
+            Err(error) => patience.after(error).await?,
+            rotated => return rotated,
+        }
+    }
+}
+
+/// How many keys it made for an owner of the page.
+async fn rotate_listed(keys: &dyn KeyCustody, owner: AccountId) -> Result<u64, PortError> {
+    match rotate(keys, owner).await {
         Ok(()) => Ok(1),
         // Deleted since the page was read.
         Err(PortError::Erased(_)) => Ok(0),

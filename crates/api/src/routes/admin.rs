@@ -49,16 +49,17 @@ pub(super) async fn list_accounts(
 
 /// Suspend an account
 ///
-/// Nobody of it is let in, and its sessions stop. Nothing is lost.
+/// Nobody of it is let in, and its sessions stop. Nothing is lost. The account's log says that the operator did it, and not
+/// from where.
 #[utoipa::path(post, path = "/admin/accounts/{id}/suspend", operation_id = "suspendAccount", tag = "admin",
     params(("id" = String, Path, description = "The account's id.")),
     responses((status = 204, description = "Suspended"), (status = 409, description = "It is the operator's own")))]
 pub(super) async fn suspend_account(
     State(api): State<Api>,
-    Operator(actor): Operator<AdminWrite>,
+    operator: Operator<AdminWrite>,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<StatusCode, Problem> {
-    api.commands.suspend_account(id, true, &actor.cause()).await?;
+    api.commands.suspend_account(id, true, &operator.cause_in(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -70,10 +71,10 @@ pub(super) async fn suspend_account(
     responses((status = 204, description = "Restored"), (status = 409, description = "It is the operator's own")))]
 pub(super) async fn restore_account(
     State(api): State<Api>,
-    Operator(actor): Operator<AdminWrite>,
+    operator: Operator<AdminWrite>,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<StatusCode, Problem> {
-    api.commands.suspend_account(id, false, &actor.cause()).await?;
+    api.commands.suspend_account(id, false, &operator.cause_in(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

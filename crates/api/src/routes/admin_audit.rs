@@ -12,9 +12,10 @@ use crate::{
 
 /// List what was changed, as the operator
 ///
-/// Newest first, for 400 days: of a user what the user changed about themselves, of an account its own log, and without either
-/// what was switched for the whole deployment. What is known of a user goes with the user. No password, no token and no hash
-/// stands here. With a filter a page may be short, or empty, while there is a cursor.
+/// Newest first, for 400 days: of a user what the user changed about themselves; of an account its own log, with who of the
+/// operator's changed something of it and from where, which the account is not told; and without either what was switched
+/// for the whole deployment. What is known of a user goes with the user. No password, no token and no hash stands here.
+/// With a filter a page may be short, or empty, while there is a cursor.
 #[utoipa::path(get, path = "/admin/audit-log", operation_id = "listAdminAuditLog", tag = "admin", params(AdminAuditQuery),
     responses((status = 200, description = "A page", body = Page<AuditEntryOut>)))]
 pub(super) async fn list_admin_audit_log(

@@ -70,7 +70,7 @@ pub(super) async fn switch_feature(
 /// Switch a feature for an account
 ///
 /// Whatever holds for the deployment: on, off, or with null as for the deployment again. It counts from the account's next
-/// request on. Not for `registration`.
+/// request on. Not for `registration`. The account's log says that the operator did it, and not from where.
 #[utoipa::path(put, path = "/admin/accounts/{id}/features/{name}", operation_id = "switchAccountFeature", tag = "admin",
     request_body = SwitchAccountFeatureIn,
     params(("id" = String, Path, description = "The account's id."),
@@ -78,11 +78,12 @@ pub(super) async fn switch_feature(
     responses((status = 200, description = "The account's features as they are now", body = FeaturesOut)))]
 pub(super) async fn switch_account_feature(
     State(api): State<Api>,
-    Operator(actor): Operator<AdminWrite>,
+    operator: Operator<AdminWrite>,
     AccountFeaturePath { account, feature }: AccountFeaturePath,
     body: Body<SwitchAccountFeatureIn>,
 ) -> Result<Response, Problem> {
-    api.commands.switch_feature(account, (feature, body.value.enabled), &actor.cause()).await?;
+    let cause = operator.cause_in(account);
+    api.commands.switch_feature(account, (feature, body.value.enabled), &cause).await?;
     let account = queries::account(&api.commands.ports, account).await?;
     let data = api.features.all_of(account.features()).await?.into_iter().map(FeatureOut::from).collect();
     Ok(answer(StatusCode::OK, FeaturesOut { data }))

@@ -12,8 +12,9 @@ use crate::{
 
 /// List what was changed
 ///
-/// By whom, from where and when, newest first: sessions, webhooks, API keys, members and the account itself, for 400 days. With a
-/// filter a page may be short, or empty, while there is a cursor.
+/// By whom, from where and when, newest first: sessions, webhooks, API keys, members and the account itself, for 400 days. What
+/// the operator of the installation changed of the account (a suspension, a feature) stands here as `operator`'s, without an
+/// address. With a filter a page may be short, or empty, while there is a cursor.
 #[utoipa::path(get, path = "/audit-log", operation_id = "listAuditLog", tag = "audit", params(AuditQuery),
     responses((status = 200, description = "A page", body = Page<AuditEntryOut>)))]
 pub(super) async fn list_audit_log(
@@ -26,7 +27,7 @@ pub(super) async fn list_audit_log(
     }
     let (limit, after) = PageQuery::new(query.limit, query.cursor).read()?;
     let filter = AuditFilter { actor: query.actor, resource: query.resource };
-    let of = AuditOf::Account(actor.account());
+    let of = AuditOf::Own(actor.account());
     let (entries, last) = queries::audit_log(&*api.records, of, &filter, limit, after).await?;
     let next_cursor = last.map(|last| cursor::encode(&last));
     let data: Vec<AuditEntryOut> = entries.into_iter().map(AuditEntryOut::from).collect();

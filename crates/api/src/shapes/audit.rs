@@ -19,7 +19,7 @@ pub(crate) struct AuditQuery {
     pub(crate) limit: Option<String>,
     /// The `next_cursor` of the page before.
     pub(crate) cursor: Option<String>,
-    /// Only what this user or API key did.
+    /// Only what this user or API key did, or `operator`.
     pub(crate) actor: Option<String>,
     /// Only what happened to the thing with this id.
     pub(crate) resource: Option<String>,
@@ -66,10 +66,11 @@ pub(crate) struct AuditEntryOut {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// Who: the id of a user or of an API key, `anonymous`, or `system`.
+    /// Who: the id of a user or of an API key, `anonymous`, or `system`. In an account's own log `operator`, where the operator
+    /// changed something of it.
     #[schema(example = "key_01KAJ1V7Q6E1P8K3M5R7T9W2YB")]
     actor: String,
-    /// From where, if by a client of the API.
+    /// From where, if by a client of the API. Null beside `operator`.
     #[schema(required, example = "203.0.113.9")]
     address: Option<String>,
     /// In which request.

@@ -20,7 +20,7 @@ pub trait KeyCustody: Send + Sync {
     /// the keys were destroyed.
     async fn rotate(&self, account: AccountId) -> Result<(), PortError>;
 
-    /// Up to some hundred of those who have keys that are not destroyed, from where `after` of an earlier call says. All calls
+    /// Up to a thousand of those who have keys that are not destroyed, from where `after` of an earlier call says. All calls
     /// together name each of them once, and read a whole table on AWS: for operators, not for requests.
     async fn owners(&self, after: Option<&str>) -> Result<KeyOwners, PortError>;
 

@@ -31,7 +31,7 @@ use crate::{
 /// How long an entry is shown. The journal keeps what it says.
 const SHOWN: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// Entries that one call removes at once.
+/// Entries of a user who is gone that are removed at once.
 const FORGOTTEN_AT_ONCE: usize = 1_000;
 
 /// Who changed what: by account, everything but messages and calls, which have their own lists; by user, what users change
@@ -54,7 +54,7 @@ impl Consumer for AuditProjection {
     }
 
     async fn handle(&self, items: &[FeedItem]) -> Result<(), PortError> {
-        let mut writes = Vec::with_capacity(items.len());
+        let (mut writes, mut users) = (Vec::with_capacity(items.len()), Vec::new());
         for ((account, stream), commits) in by_stream(items) {
             let whole = self.ports.journal.read(account, &stream).await?;
             if is_gone(&stream, &whole) {
@@ -64,36 +64,52 @@ impl Consumer for AuditProjection {
             let news: BTreeSet<u64> = commits.iter().map(|commit| commit.version).collect();
             let rows = rows_of(&self.ports, &stream, &whole, &|version| news.contains(&version)).await?;
             writes.extend(rows.into_iter().map(|row| Write::Put(row, Guard::Absent)));
+            if stream.kind() == User::TYPE {
+                users.push((account, stream));
+            }
         }
-        match writes.is_empty() {
-            true => Ok(()),
-            false => self.records.write_each(writes).await.map(drop),
+        if !writes.is_empty() {
+            self.records.write_each(writes).await?;
         }
+        for (account, stream) in users {
+            // Where commits are handled a second time, the user's end may have been handled since they were read.
+            if is_gone(&stream, &self.ports.journal.read(account, &stream).await?) {
+                self.forget(&stream).await?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl AuditProjection {
-    /// Removes what is shown of a user who is gone. Nothing comes back: commits of before are left out by then, since the
-    /// whole stream says so, however often they come again.
+    /// Removes what is shown of a user who is gone. Nothing comes back: who writes entries of a user looks at the whole
+    /// stream before and after.
     async fn forget(&self, stream: &StreamName) -> Result<(), PortError> {
-        let user = UserId::parse(stream.id()).map_err(|_| unreadable(stream))?;
         loop {
-            let query = Query {
-                index: 0,
-                partition: keys::audit_of_user(user),
-                bounds: Bounds::default(),
-                descending: false,
-                limit: FORGOTTEN_AT_ONCE,
-            };
-            let found = self.records.query(query).await?;
-            let (count, gone) =
-                (found.len(), found.into_iter().map(|row| Write::Delete(row.key, Guard::Always)));
-            self.records.write_each(gone.collect()).await?;
+            let forgotten = forgotten(&*self.records, stream).await?;
+            let count = forgotten.len();
+            if count > 0 {
+                self.records.write_each(forgotten).await?;
+            }
             if count < FORGOTTEN_AT_ONCE {
                 return Ok(());
             }
         }
     }
+}
+
+/// What removes the first [`FORGOTTEN_AT_ONCE`] entries that are there of a user.
+async fn forgotten(records: &dyn Records, stream: &StreamName) -> Result<Vec<Write>, PortError> {
+    let user = UserId::parse(stream.id()).map_err(|_| unreadable(stream))?;
+    let query = Query {
+        index: 0,
+        partition: keys::audit_of_user(user),
+        bounds: Bounds::default(),
+        descending: false,
+        limit: FORGOTTEN_AT_ONCE,
+    };
+    let found = records.query(query).await?;
+    Ok(found.into_iter().map(|row| Write::Delete(row.key, Guard::Always)).collect())
 }
 
 /// Types stand in the clear, so that an erased stream still says it.
@@ -106,14 +122,16 @@ fn unreadable(stream: &StreamName) -> PortError {
     PortError::Corrupt(stream.to_string())
 }
 
-/// What a whole stream leads to, less what is not shown any more; nothing when it was erased.
+/// What a whole stream leads to, less what is not shown any more; nothing when it was erased. For a user who is gone, that
+/// entries go which are there all the same: whoever looks again after writing finds what it brought back itself.
 pub(super) async fn writes_of_whole(
     ports: &CommandPorts,
+    records: &dyn Records,
     stream: &StreamName,
     whole: &[Commit],
 ) -> Result<Vec<Write>, PortError> {
     if is_gone(stream, whole) {
-        return Ok(Vec::new());
+        return forgotten(records, stream).await;
     }
     let now = ports.clock.now();
     let rows = match rows_of(ports, stream, whole, &|_| true).await {

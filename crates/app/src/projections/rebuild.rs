@@ -39,7 +39,8 @@ pub enum Rebuilt {
 /// Rows are never missing on the way: a wrong one is replaced where it stands. A stream is done when all its rows were
 /// right *after* the stream was read, and a row that was written is looked at again. So a projection that read a damaged
 /// row before cannot bring it back: its commit was there before the row was replaced, the next look at the stream finds
-/// it, and what is then written has at least its version.
+/// it, and what is then written has at least its version. Nor does the rebuild itself bring back entries of a user who was
+/// deleted after its look: the next one says that they go.
 pub struct Rebuild {
     /// Journal and encryption.
     pub ports: CommandPorts,
@@ -128,7 +129,7 @@ impl Rebuild {
         let unreadable = |error: IdError| PortError::Corrupt(format!("{stream}: {error}"));
         let commits = async || self.ports.journal.read(account, stream).await;
         match consumer {
-            "audit" => audit::writes_of_whole(&self.ports, stream, &commits().await?).await,
+            "audit" => audit::writes_of_whole(&self.ports, &*self.records, stream, &commits().await?).await,
             "directory" => Ok(vec![directory::write(&self.ports, account, stream).await?]),
             "messages" => messages::writes_of_whole(&self.ports, account, stream, &commits().await?).await,
             "sessions" => {

@@ -1,6 +1,7 @@
 use waxwing_domain::{AccountId, UserId};
 
 use crate::{
+    execute::OPERATOR,
     keys,
     ports::{Bounds, PortError, Query, Records},
     rows,
@@ -9,6 +10,9 @@ use crate::{
 
 /// Most entries that one call looks at, where it looks for some of them.
 const LOOKED_AT: usize = 1_000;
+
+/// What an account's people are told of who of the operator's it was.
+const SOMEBODY_OF_THE_OPERATOR: &str = "operator";
 
 /// Which entries are wanted.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +26,9 @@ pub struct AuditFilter {
 /// Whose log is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditOf {
-    /// What was changed in an account.
+    /// What was changed in an account, as its own people see it: of the operator's work on it, not by whom and from where.
+    Own(AccountId),
+    /// What was changed in an account, as the operator sees it.
     Account(AccountId),
     /// What was changed in the deployment.
     Deployment,
@@ -33,9 +39,20 @@ pub enum AuditOf {
 impl AuditOf {
     fn partition(self) -> String {
         match self {
-            Self::Account(account) => keys::audit(account),
+            Self::Own(account) | Self::Account(account) => keys::audit(account),
             Self::Deployment => keys::audit(AccountId::SYSTEM),
             Self::User(user) => keys::audit_of_user(user),
+        }
+    }
+
+    /// The entry, as far as it is told.
+    fn told(self, entry: AuditEntry) -> AuditEntry {
+        match (entry.actor.strip_prefix(OPERATOR).map(str::to_owned), self) {
+            (None, _) => entry,
+            (Some(_), Self::Own(_)) => {
+                AuditEntry { actor: SOMEBODY_OF_THE_OPERATOR.to_owned(), address: None, ..entry }
+            },
+            (Some(id), _) => AuditEntry { actor: id, ..entry },
         }
     }
 }
@@ -66,7 +83,8 @@ pub async fn audit_log(
         if entries.len() == limit {
             return Ok((entries, last));
         }
-        let entry: AuditEntry = rows::value(row)?;
+        // What is looked for is what is told, or a filter would tell the rest.
+        let entry = of.told(rows::value(row)?);
         last = Some(row.key.sort.clone());
         let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
         if is(&filter.actor, &entry.actor) && is(&filter.resource, &entry.resource) {

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 pub struct AuditEntry {
     /// When.
     pub at: Timestamp,
-    /// Who: the id of a user or of an API key, `anonymous`, or `system`.
+    /// Who, as in [`Cause`](crate::execute::Cause): the id of a user or of an API key, either behind `operator/`, `anonymous`,
+    /// or `system`.
     pub actor: String,
     /// From where, if by a client of the API.
     pub address: Option<IpAddr>,

@@ -4,9 +4,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use waxwing_app::{
     commands::{Outcomes, Registration},
-    execute::Cause,
+    execute::{Cause, CommandPorts},
     features::FeatureSwitches,
     feed::Consumer as _,
     identities::Identities,
@@ -23,11 +24,16 @@ use crate::world::{World, account};
 
 const CHAT: &str = "15550002222@s.whatsapp.net";
 
-/// Lets something be written just before the first write.
+/// Lets something happen just before the first write.
 struct Overtaken {
     inner: Arc<dyn Records>,
-    /// In this order, each as if it were alone.
-    late: Mutex<Vec<Write>>,
+    late: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl Overtaken {
+    fn by(world: &World, late: BoxFuture<'static, ()>) -> Arc<Self> {
+        Arc::new(Self { inner: world.engine.records(), late: Mutex::new(Some(late)) })
+    }
 }
 
 #[async_trait]
@@ -37,8 +43,10 @@ impl Records for Overtaken {
     }
 
     async fn write_each(&self, writes: Vec<Write>) -> Result<Vec<bool>, PortError> {
-        let late = std::mem::take(&mut *self.late.lock().unwrap());
-        self.inner.write_each(late).await?;
+        let late = self.late.lock().unwrap().take();
+        if let Some(late) = late {
+            late.await;
+        }
         self.inner.write_each(writes).await
     }
 
@@ -52,7 +60,11 @@ impl Records for Overtaken {
 }
 
 async fn items(world: &World, id: MessageId) -> Vec<FeedItem> {
-    let commits = world.ports.journal.read(account(), &StreamName::new("message", id)).await.unwrap();
+    items_of(&world.ports, account(), &StreamName::new("message", id)).await
+}
+
+async fn items_of(ports: &CommandPorts, account: AccountId, stream: &StreamName) -> Vec<FeedItem> {
+    let commits = ports.journal.read(account, stream).await.unwrap();
     commits.into_iter().map(|commit| FeedItem { order: Order(commit.version.to_string()), commit }).collect()
 }
 
@@ -90,7 +102,13 @@ async fn a_projection_that_read_a_damaged_row_cannot_bring_it_back() {
     let first = Row { version: 1, ..damaged.clone() };
     put(&world, first).await;
     let late = vec![Write::Put(damaged.clone(), Guard::Newer)];
-    let records = Arc::new(Overtaken { inner: world.engine.records(), late: Mutex::new(late.clone()) });
+    let (inner, overtaking) = (world.engine.records(), late.clone());
+    let records = Overtaken::by(
+        &world,
+        Box::pin(async move {
+            inner.write_each(overtaking).await.unwrap();
+        }),
+    );
     let rebuild = Rebuild { ports: world.ports.clone(), records };
     assert_eq!(rebuild.stream(account(), &stream).await.unwrap(), Rebuilt::Replaced);
     assert_eq!(row(&world, id).await, right);
@@ -205,10 +223,67 @@ async fn the_log_and_the_operators_lists_come_back_as_they_were_and_what_was_era
     world.engine.keys().destroy(made.owner.key_owner()).await.unwrap();
     assert_eq!(rebuild.stream(streams[1].0, &streams[1].1).await.unwrap(), Rebuilt::Replaced);
     assert!(world.rows(keys::users()).await.is_empty(), "nobody is there any more");
+    assert!(world.rows(of_user).await.is_empty(), "and nothing is told of who is gone");
     // A week's log is shown, an age's is not.
     world.clock.advance(Duration::from_secs(401 * 24 * 3_600));
     for (account, stream) in &streams[2..] {
         assert_eq!(rebuild.stream(*account, stream).await.unwrap(), Rebuilt::Right);
     }
     assert!(world.rows(keys::audit(AccountId::SYSTEM)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_user_who_is_deleted_during_the_rebuild_stays_forgotten() {
+    let world = World::new();
+    let (email, password) = ("ada@example.com".to_owned(), Secret("correct horse".to_owned()));
+    let registration = Registration { email, password: password.clone(), name: "Ada".to_owned() };
+    let user = world.commands.register(registration, &Cause::system()).await.unwrap().owner;
+    let stream = StreamName::new("user", user);
+    // No entry is there yet, so the rebuild writes one. Before it does, the user goes, and the consumer has forgotten them.
+    let (ports, commands) = (world.ports.clone(), world.commands.clone());
+    let audit = AuditProjection { ports: ports.clone(), records: world.engine.records() };
+    let (ended, log) = (stream.clone(), keys::audit_of_user(user));
+    let records = Overtaken::by(
+        &world,
+        Box::pin(async move {
+            commands.delete_user(user, (&password, None), &Cause::system()).await.unwrap();
+            audit.handle(&items_of(&ports, AccountId::SYSTEM, &ended).await).await.unwrap();
+        }),
+    );
+    let rebuild = Rebuild { ports: world.ports.clone(), records: records.clone() };
+    assert_eq!(rebuild.stream(AccountId::SYSTEM, &stream).await.unwrap(), Rebuilt::Replaced);
+    assert!(records.late.lock().unwrap().is_none(), "the user went meanwhile");
+    assert!(world.rows(log.clone()).await.is_empty());
+
+    // What somebody else brought back goes as well.
+    let late = keys::audit_entry(AccountId::SYSTEM, world.clock.now(), &stream, 1);
+    let late = Row { key: late, value: b"{}".to_vec(), version: 1, indexes: Vec::new(), expires_at: None };
+    put(&world, late).await;
+    for expected in [Rebuilt::Replaced, Rebuilt::Right] {
+        assert_eq!(rebuild.stream(AccountId::SYSTEM, &stream).await.unwrap(), expected);
+        assert!(world.rows(log.clone()).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_projection_that_read_a_user_before_the_end_brings_nothing_back() {
+    let world = World::new();
+    let (email, password) = ("ada@example.com".to_owned(), Secret("correct horse".to_owned()));
+    let registration = Registration { email, password: password.clone(), name: "Ada".to_owned() };
+    let user = world.commands.register(registration, &Cause::system()).await.unwrap().owner;
+    let stream = StreamName::new("user", user);
+    let before = items_of(&world.ports, AccountId::SYSTEM, &stream).await;
+    let (ports, commands) = (world.ports.clone(), world.commands.clone());
+    let audit = AuditProjection { ports: ports.clone(), records: world.engine.records() };
+    let ended = stream.clone();
+    let records = Overtaken::by(
+        &world,
+        Box::pin(async move {
+            commands.delete_user(user, (&password, None), &Cause::system()).await.unwrap();
+            audit.handle(&items_of(&ports, AccountId::SYSTEM, &ended).await).await.unwrap();
+        }),
+    );
+    let again = AuditProjection { ports: world.ports.clone(), records };
+    again.handle(&before).await.unwrap();
+    assert!(world.rows(keys::audit_of_user(user)).await.is_empty());
 }

@@ -1,18 +1,22 @@
 //! Other keys for what is stored: everything is readable and everybody gets in as before, and what comes is sealed anew.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
+use async_trait::async_trait;
 use waxwing_app::{
     codec,
     commands::Registration,
     execute::Cause,
     feed::Consumer,
     kept_mail::KeptMail,
-    ports::{FeedItem, PortError},
+    ports::{FeedItem, KeyCustody, KeyOwners, PortError},
     processes::Erasing,
     rotation::{Rotated, Rotation},
 };
-use waxwing_domain::{Secret, account::AccountEvent, user::UserEvent};
+use waxwing_domain::{AccountId, Secret, account::AccountEvent, user::UserEvent};
 
 use crate::world::World;
 
@@ -96,4 +100,53 @@ async fn after_both_rotations_all_is_as_before_and_what_comes_has_another_key() 
     let new: Vec<_> = later.iter().filter(of_ada).map(|item| item.commit.key_id.as_str()).collect();
     assert_eq!(new, ["dk2"], "what comes is sealed with another key");
     assert!(read(&world, &later).await.iter().all(Option::is_some));
+}
+
+/// Keys of an engine that has too much to do at the first try of each thing.
+#[derive(Default)]
+struct Throttled {
+    tries: Mutex<BTreeMap<Option<AccountId>, u32>>,
+    made: Mutex<BTreeMap<AccountId, u32>>,
+}
+
+impl Throttled {
+    const OWNERS: u64 = 20;
+
+    fn attempt(&self, of: Option<AccountId>) -> Result<(), PortError> {
+        let mut tries = self.tries.lock().unwrap();
+        let tries = tries.entry(of).or_default();
+        *tries += 1;
+        match *tries {
+            1 => Err(PortError::Throttled("too much at once".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl KeyCustody for Throttled {
+    async fn rotate(&self, account: AccountId) -> Result<(), PortError> {
+        self.attempt(Some(account))?;
+        *self.made.lock().unwrap().entry(account).or_default() += 1;
+        Ok(())
+    }
+
+    async fn owners(&self, _after: Option<&str>) -> Result<KeyOwners, PortError> {
+        self.attempt(None)?;
+        Ok(KeyOwners { owners: (0..Self::OWNERS).map(|n| AccountId::new(n, [0; 10])).collect(), next: None })
+    }
+
+    async fn destroy(&self, _account: AccountId) -> Result<(), PortError> {
+        unreachable!("a rotation destroys nothing")
+    }
+}
+
+#[tokio::test]
+async fn who_is_throttled_is_tried_again_and_nobody_else() {
+    let keys = Throttled::default();
+    let rotated = Rotation::default().run(&keys).await.unwrap();
+    assert_eq!(rotated, Rotated { keys: Throttled::OWNERS, next: None });
+    let made = keys.made.into_inner().unwrap();
+    assert_eq!(made.len() as u64, Throttled::OWNERS);
+    assert!(made.values().all(|count| *count == 1), "one key each: {made:?}");
 }

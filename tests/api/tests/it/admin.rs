@@ -1,7 +1,7 @@
 //! What the operator sees of the whole installation, and nobody else.
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use waxwing_tests_api::{Waxwing, eventually};
 
 use crate::auth::{PASSWORD, is, login, text, verified};
@@ -104,6 +104,28 @@ async fn an_account_is_suspended_restored_and_deleted() -> Result<()> {
         Ok((session.body["status"] == "stopped").then_some(()))
     })
     .await?;
+    // Its people read that it was the operator; who and from where, only the operator reads.
+    let done = |log: &Value| {
+        let data = log["data"].as_array().cloned().unwrap_or_default();
+        let is_operators = |entry: &Value| {
+            ["account.suspended", "session.stop_requested", "account.restored"]
+                .iter()
+                .any(|kind| entry["types"] == json!([kind]))
+        };
+        data.into_iter().filter(is_operators).collect::<Vec<_>>()
+    };
+    let told = eventually("what the operator did", async || {
+        let done = done(&ada.get("/audit-log?actor=operator").await?.body);
+        Ok((done.len() == 3).then_some(done))
+    })
+    .await?;
+    ensure!(told.iter().all(|entry| entry["address"].is_null()), "{told:?}");
+    let known = done(&operator.get(&format!("/admin/audit-log?account_id={account}")).await?.body);
+    let is_known = |entry: &Value| {
+        entry["address"] == "127.0.0.1"
+            && entry["actor"].as_str().is_some_and(|actor| actor.starts_with("key_"))
+    };
+    ensure!(known.len() == 3 && known.iter().all(is_known), "{known:?}");
     let own = format!("/admin/accounts/{}/suspend", operator.account_id());
     is(&operator.post(&own, json!({})).await?, 409, "operators_account")?;
 

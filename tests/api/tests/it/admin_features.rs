@@ -211,9 +211,31 @@ async fn the_operator_finds_who_switched_what_and_what_users_changed_about_thems
     let entry_of_account = entry(&operator, &of_account, "account.feature_switched").await?;
     let change = json!({ "features.webhooks": { "before": null, "after": false } });
     ensure!(entry_of_account["changes"] == change, "{entry_of_account}");
-    // The account sees it as well.
+    ensure!(
+        entry_of_account["actor"] == newest["actor"] && entry_of_account["address"] == "127.0.0.1",
+        "{entry_of_account}"
+    );
+    let by_id = format!("{of_account}&actor={}", newest["actor"].as_str().context("an actor")?);
+    ensure!(entry(&operator, &by_id, "account.feature_switched").await? == entry_of_account);
+    // The account sees it as well, but for who it was and from where.
+    let mut told = entry_of_account;
+    (told["actor"], told["address"]) = (json!("operator"), Value::Null);
     let own = ada.get("/audit-log").await?;
-    ensure!(own.body["data"].as_array().is_some_and(|data| data.contains(&entry_of_account)), "{own:?}");
+    ensure!(own.body["data"].as_array().is_some_and(|data| data.contains(&told)), "{own:?}");
+    ensure!(ada.get("/audit-log?actor=operator").await?.body["data"] == json!([told]));
+    let by_id = format!("/audit-log?actor={}", newest["actor"].as_str().context("an actor")?);
+    ensure!(ada.get(&by_id).await?.body["data"] == json!([]), "no filter tells it either");
+    // In their own account the operator's people see who of them it was.
+    let of_operator = operator.account_id();
+    ensure!(switch_for(&operator, of_operator, "webhooks", Some(true)).await?.status == 200);
+    let own = eventually("the entry", async || {
+        let log = operator.get(&format!("/audit-log?resource={of_operator}")).await?;
+        let data = log.body["data"].as_array().context("data")?;
+        let switched = data.iter().find(|entry| entry["types"] == json!(["account.feature_switched"]));
+        Ok(switched.cloned())
+    })
+    .await?;
+    ensure!(own["actor"] == newest["actor"] && own["address"] == "127.0.0.1", "{own}");
 
     ensure!(ada.patch("/me", json!({ "name": "Ada Lovelace" })).await?.status == 200);
     let of_user = format!("user_id={user}");
