@@ -259,6 +259,16 @@ pub fn erasure(account: AccountId) -> Key {
     Key::new(erasures(), account.to_string())
 }
 
+/// Partition of the accounts that users who are gone still have to leave; sorted by account and user.
+pub fn leavings() -> String {
+    format!("{}/leavings", AccountId::SYSTEM)
+}
+
+/// One of them.
+pub fn leaving(account: AccountId, user: UserId) -> Key {
+    Key::new(leavings(), format!("{account}/{user}"))
+}
+
 /// A bucket of a rate limit that several processes share.
 pub fn rate_limit(account: AccountId, limit: &str, whose: &str) -> Key {
     Key::new(format!("{account}/rate-limit/{limit}/{whose}"), "bucket")

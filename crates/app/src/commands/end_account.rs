@@ -85,31 +85,40 @@ impl Commands {
         cause: &Cause,
     ) -> Result<(), EndAccountError> {
         let user = self.knowing_all(id, password, code, cause).await?;
-        let (mut alone, mut left) = (Vec::new(), Vec::new());
-        for joined in user.joined() {
-            let account = queries::account(&self.ports, joined.account).await?;
-            if account.role_of(id).is_none() {
-                continue;
-            }
-            match account.members().len() {
-                1 => {
-                    self.not_the_operators(joined.account).await?;
-                    alone.push(joined.account);
-                },
-                _ => {
-                    // Whether others would be without an owner is seen before anything is done.
-                    account.decide(AccountCommand::Leave { user: id, at: self.ports.clock.now() })?;
-                    left.push(joined.account);
-                },
+        let accounts: Vec<AccountId> = user.joined().iter().map(|joined| joined.account).collect();
+        // Whether others would be without an owner is seen before anything is done.
+        for account in &accounts {
+            let state = queries::account(&self.ports, *account).await?;
+            match (state.role_of(id), state.members().len()) {
+                (None, _) => {},
+                (_, 1) => self.not_the_operators(*account).await?,
+                _ => drop(state.decide(AccountCommand::Leave { user: id, at: self.ports.clock.now() })?),
             }
         }
-        for account in left {
-            self.leave_account(account, id, cause).await?;
+        self.end_user(id, &user, cause).await?;
+        for account in accounts {
+            if let Err(error) = self.leave_or_end(account, id, cause).await {
+                // It follows from the commit, too: see `Erasing`.
+                tracing::warn!(%error, %account, "an account is left a little later");
+            }
         }
-        for account in alone {
-            self.end_account(account, cause).await?;
+        Ok(())
+    }
+
+    /// Nobody is in the account any more and it ends, or one member less. Again it changes nothing.
+    pub(crate) async fn leave_or_end(
+        &self,
+        account: AccountId,
+        user: UserId,
+        cause: &Cause,
+    ) -> Result<(), EndAccountError> {
+        let state = queries::account(&self.ports, account).await?;
+        match (state.role_of(user), state.members().len()) {
+            (None, _) => Ok(()),
+            _ if state.is_deleted() => Ok(()),
+            (_, 1) => self.end_account(account, cause).await,
+            _ => Ok(self.leave_account(account, user, cause).await?),
         }
-        self.end_user(id, &user, cause).await
     }
 
     async fn end_account(&self, account: AccountId, cause: &Cause) -> Result<(), EndAccountError> {

@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use waxwing_domain::{AccountId, Aggregate, UserId, account::Account, user::User};
 
 use crate::{
-    commands::{Commands, SessionWish},
+    codec,
+    commands::{Commands, EndAccountError, SessionWish},
     execute::Cause,
     feed::Consumer,
     keys,
@@ -67,7 +68,10 @@ impl Consumer for Erasing {
         for FeedItem { commit, .. } in items {
             // Types stand in the clear, so a commit is known for what it was after it was erased.
             if commit.types.iter().any(|kind| kind == "user.deleted") {
-                self.keys.destroy(user(commit)?.key_owner()).await?;
+                let user = user(commit)?;
+                // First: which accounts the user was in can be read only while the key is there.
+                self.note_accounts_of(user, commit).await?;
+                self.keys.destroy(user.key_owner()).await?;
             }
             if commit.types.iter().any(|kind| kind == "account.deleted") {
                 self.note(commit).await?;
@@ -77,11 +81,52 @@ impl Consumer for Erasing {
     }
 }
 
+fn first(partition: String) -> Query {
+    Query { index: 0, partition, bounds: Bounds::default(), descending: false, limit: AT_ONCE }
+}
+
 fn user(commit: &Commit) -> Result<UserId, PortError> {
     UserId::parse(commit.stream.id()).map_err(|error| PortError::Corrupt(error.to_string()))
 }
 
 impl Erasing {
+    /// Who deletes a user leaves the accounts at once; where the process ended before, it is done from here.
+    async fn note_accounts_of(&self, id: UserId, deleted: &Commit) -> Result<(), PortError> {
+        let ports = &self.commands.ports;
+        let mut user = User::default();
+        for commit in ports.journal.read(deleted.account, &deleted.stream).await? {
+            if commit.version < deleted.version {
+                let events = codec::open_what_is_left(&*ports.secrets, &commit).await?;
+                events.into_iter().for_each(|event| user.apply(event));
+            }
+        }
+        let row = |account| rows::row(keys::leaving(account, id), 1, &());
+        let joined = user.joined().iter().map(|joined| Ok(Write::Put(row(joined.account)?, Guard::Always)));
+        let writes = joined.collect::<Result<Vec<_>, PortError>>()?;
+        match writes.is_empty() {
+            true => Ok(()),
+            false => self.commands.records.write_each(writes).await.map(drop),
+        }
+    }
+
+    /// Has users who are gone leave their accounts, up to ten.
+    async fn leave(&self) -> Result<(), PortError> {
+        for row in self.commands.records.query(first(keys::leavings())).await? {
+            let named = row.key.sort.split_once('/');
+            let named = named.and_then(|(account, user)| Some((account.parse().ok()?, user.parse().ok()?)));
+            let (account, user): (AccountId, UserId) =
+                named.ok_or_else(|| PortError::Corrupt(row.key.sort.clone()))?;
+            match self.commands.leave_or_end(account, user, &Cause::system()).await {
+                Err(EndAccountError::Port(error)) => return Err(error),
+                // The last owner who could say what becomes of the account is gone: the operator may delete it.
+                Err(error) => tracing::warn!(%account, %error, "an account keeps a member who is gone"),
+                Ok(()) => {},
+            }
+            self.commands.records.write_each(vec![Write::Delete(row.key, Guard::Always)]).await?;
+        }
+        Ok(())
+    }
+
     async fn note(&self, commit: &Commit) -> Result<(), PortError> {
         let pending = Pending { due_at: None, after: None, rows: 0, is_second: false };
         let row = rows::row(keys::erasure(commit.account), 1, &pending)?;
@@ -91,15 +136,9 @@ impl Erasing {
     /// Goes on with the accounts whose time has come, up to ten of them and some thousand rows of each. Says how many rows
     /// went.
     pub async fn turn(&self) -> Result<u64, PortError> {
-        let query = Query {
-            index: 0,
-            partition: keys::erasures(),
-            bounds: Bounds::default(),
-            descending: false,
-            limit: AT_ONCE,
-        };
+        self.leave().await?;
         let mut gone = 0;
-        for row in self.commands.records.query(query).await? {
+        for row in self.commands.records.query(first(keys::erasures())).await? {
             // What one account's end meets does not hold up the others.
             match self.go_on(&row).await {
                 Ok(rows) => gone += rows,

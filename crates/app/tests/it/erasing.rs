@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use waxwing_app::{
     codec,
     commands::{NewSession, Once, Registration},
-    execute::Cause,
+    execute::{Cause, Execution},
     feed::{Consumer, FeedRunner, parked},
     kept_mail::KeptMail,
     keys,
@@ -17,7 +17,7 @@ use waxwing_app::{
 use waxwing_domain::{
     AccountId, Network, Secret,
     session::{SessionEvent, SessionSettings},
-    user::UserEvent,
+    user::{User, UserCommand, UserEvent},
 };
 
 use crate::world::World;
@@ -217,4 +217,37 @@ async fn an_account_that_is_deleted_loses_its_sessions_its_rows_and_its_keys() {
     let theirs =
         waxwing_app::queries::session(&world.ports, &*records, crate::world::account(), neighbour).await;
     assert!(theirs.unwrap().is_some(), "others keep what is theirs");
+}
+
+#[tokio::test]
+async fn accounts_of_a_user_who_is_gone_end_also_when_the_process_ended_in_between() {
+    let world = World::new();
+    let made = world.commands.register(registration(), &Cause::system()).await.unwrap();
+    let key = world.commands.draw_api_key(Network::Sandbox);
+    let key = world.commands.create_first_key(made.account, key, &Cause::system()).await.unwrap();
+    world.commands.authenticate(&key.0).await.unwrap();
+    // What the first commit of a deletion leaves.
+    let (id, command) = (made.owner.to_string(), UserCommand::Delete { at: world.ports.clock.now() });
+    let cause = Cause::system();
+    let execution = Execution::<User> {
+        account: AccountId::SYSTEM,
+        id: &id,
+        command,
+        fresh: false,
+        claims: Vec::new(),
+        cause: &cause,
+    };
+    world.ports.execute(execution).await.unwrap();
+    world.commands.authenticate(&key.0).await.unwrap();
+    let erasing = erasing(&world);
+    let items = world.items(&erasing).await;
+    for _ in 0..2 {
+        erasing.handle(&items).await.unwrap();
+    }
+    erasing.turn().await.unwrap();
+    assert!(world.commands.authenticate(&key.0).await.is_err(), "the account has ended");
+    assert!(world.rows(keys::leavings()).await.is_empty());
+    // A replay finds nobody's accounts any more.
+    erasing.handle(&items).await.unwrap();
+    assert!(world.rows(keys::leavings()).await.is_empty());
 }
