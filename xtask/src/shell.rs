@@ -21,12 +21,18 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(cargo_path());
     command.args(arguments).current_dir(root());
-    // What cargo tells the programs that it runs: build scripts read some of it, and would run again, with all that is
-    // built on them, whenever cargo is called with and without us.
-    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
+    // What cargo tells the programs that it runs: build scripts read some of it (that of `ring` each part of the version), and
+    // would run again, with all that is built on them, whenever cargo is called with and without us.
+    for name in told_by_cargo() {
         command.env_remove(name);
     }
     command
+}
+
+#[expect(clippy::disallowed_methods, reason = "cargo says here what it runs")]
+fn told_by_cargo() -> impl Iterator<Item = String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "cargo says here which cargo runs us")]
