@@ -121,6 +121,8 @@ enum QueueName {
     Webhooks,
     /// Receipts that wait for their message.
     Receipts,
+    /// Mails to people.
+    Mails,
 }
 
 impl From<QueueName> for Queue {
@@ -128,6 +130,7 @@ impl From<QueueName> for Queue {
         match name {
             QueueName::Webhooks => Self::WEBHOOKS,
             QueueName::Receipts => Self::RECEIPTS,
+            QueueName::Mails => Self::MAILS,
         }
     }
 }

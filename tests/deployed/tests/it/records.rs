@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use waxwing_tests_api::{Client, Receiver, eventually};
 use waxwing_tests_deployed::{emulator, stack::Stack};
 
-use crate::shared::{QUIET, stack};
+use crate::shared::{QUIET, REFEED, stack};
 
 const OWNER: &str = "+15550001111";
 const FRIEND: &str = "+15550002222";
@@ -164,6 +164,7 @@ async fn a_commit_that_nobody_can_handle_is_put_aside_and_named_and_the_rest_goe
 
     // An operator sees which one, and for which consumers, and brings it again once it is mended.
     let at_ms: i64 = poison["ms"]["N"].as_str().context("a time")?.parse()?;
+    let _one = REFEED.lock().await;
     let since = jiff::Timestamp::from_millisecond(at_ms - 1)?.to_string();
     let report = async || -> Result<Value> {
         let ended = stack.admin(&["refeed", "--since", &since])?;
