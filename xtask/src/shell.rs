@@ -29,7 +29,6 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-#[expect(clippy::disallowed_methods, reason = "cargo says here what it runs")]
 fn told_by_cargo() -> impl Iterator<Item = String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     names.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
