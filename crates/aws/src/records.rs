@@ -6,6 +6,7 @@ mod index;
 mod owners;
 mod range;
 mod row;
+mod scan;
 mod writes;
 
 use std::sync::Arc;

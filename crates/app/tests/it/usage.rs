@@ -85,7 +85,7 @@ async fn until_complete(world: &World, days: (Date, Date), queries_max: usize) -
             return (told, calls);
         }
     }
-    panic!("not counted in the end: {told:?}")
+    panic!("still being counted after 100 requests: {told:?}")
 }
 
 async fn counts(world: &World, day: Date) -> UsageCounts {

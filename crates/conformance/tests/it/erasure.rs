@@ -169,9 +169,9 @@ impl KeyCustody for Toy {
         }
         named.sort_unstable();
         let from: usize = after.and_then(|after| after.parse().ok()).unwrap_or(0);
-        let end = from + OWNERS_AT_ONCE;
+        let end = named.len().min(from + OWNERS_AT_ONCE);
         let has_more = end < named.len() && self.fault != Fault::NamesTheFirstPage;
-        let owners = named.into_iter().skip(from).take(OWNERS_AT_ONCE).collect();
+        let owners = named.get(from..end).unwrap_or_default().to_vec();
         Ok(KeyOwners { owners, next: has_more.then(|| end.to_string()) })
     }
 
