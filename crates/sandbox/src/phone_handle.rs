@@ -113,12 +113,13 @@ impl PhoneHandle {
         self.call(move |turn, phone| {
             idempotency::once(turn, phone.network, once.as_ref(), |turn| {
                 let (whatsapp_id, to) = to.send(turn, &phone, &message)?;
+                let text = message.text.or(message.caption).filter(|_| message.r#type != "delete");
                 Ok(SentMessage {
                     whatsapp_id,
                     from: phone.e164(),
                     to,
                     r#type: message.r#type,
-                    text: message.text.or(message.caption).unwrap_or_default(),
+                    text: text.unwrap_or_default(),
                     created_at: rfc3339(turn.now),
                 })
             })

@@ -171,7 +171,8 @@ macro_rules! field {
 }
 
 const FIELDS: &[Field] = &[
-    field!(text, &["text", "reaction", "edit"]),
+    // Of a deletion it is of no use, and was never refused.
+    field!(text, &["text", "reaction", "edit", "delete"]),
     field!(preview, &["text"]),
     field!(target, CONTENTS, ACTIONS),
     field!(media, FILES),
