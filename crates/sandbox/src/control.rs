@@ -10,16 +10,15 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use waxwing_signed_http::{BODY_LIMIT_BYTES, Verifier, require_signature};
 
-use crate::actions::Content;
 use crate::calls;
 use crate::engine::Engine;
 use crate::error::Refusal;
 use crate::faults::FaultRequest;
 use crate::groups;
-use crate::media::{Kind as MediaKind, NewMedia};
+use crate::kinds::NewMessage;
 use crate::network::{BehaviourChange, Network, Page, PageRequest};
 use crate::people;
 use crate::phone_handle::PhoneHandle;
@@ -180,68 +179,19 @@ async fn enter_code(
     Ok((StatusCode::ACCEPTED, Json(json!({}))))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MessageIn {
-    to: String,
-    r#type: String,
-    text: Option<String>,
-    target: Option<String>,
-    media: Option<MediaIn>,
-    caption: Option<String>,
-    filename: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MediaIn {
-    /// Base64.
-    data: String,
-    mime_type: Option<String>,
-}
-
-impl MessageIn {
-    fn content(self) -> Answer<Content> {
-        let text = self.text.ok_or_else(|| Refusal::field("/text", "this type of message has a text"));
-        let target = self.target.clone();
-        let needed =
-            target.ok_or_else(|| Refusal::field("/target", "this type of message is about another one"));
-        Ok(match self.r#type.as_str() {
-            "text" => Content::Text { text: text?, target: self.target },
-            "reaction" => Content::Reaction { text: text?, target: needed? },
-            "edit" => Content::Edit { text: text?, target: needed? },
-            "delete" => Content::Delete { target: needed? },
-            _ => {
-                let sent = "phones send text, reaction, edit, delete, image, video, audio, voice, document and sticker";
-                return Err(Refusal::new(422, "not_supported", sent).at("/type"));
-            },
-        })
-    }
-
-    fn media(self, kind: MediaKind) -> Answer<NewMedia> {
-        use base64::Engine as _;
-        let media =
-            self.media.ok_or_else(|| Refusal::field("/media", "a message of this type has a file"))?;
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(media.data)
-            .map_err(|_| Refusal::field("/media/data", "not base64"))?;
-        let (mime_type, caption, filename) = (media.mime_type, self.caption, self.filename);
-        Ok(NewMedia { kind, bytes, mime_type, caption, filename })
-    }
-}
-
 async fn send_message(
     State(engine): State<Engine>,
     Path((account, number)): Path<(String, String)>,
     Key(key): Key,
-    Body(body): Body<MessageIn>,
+    Body(mut body): Body<Map<String, Value>>,
 ) -> Answer<Response> {
     let phone = phone(engine, account, &number)?;
-    let to = body.to.clone();
-    let (sent, repeated) = match MediaKind::parse(&body.r#type) {
-        Some(kind) => phone.send_media_once(&to, body.media(kind)?, key.as_deref()).await?,
-        None => phone.send_once(&to, body.content()?, key.as_deref()).await?,
+    let Some(Value::String(to)) = body.remove("to") else {
+        return Err(Refusal::field("/to", "a message has a recipient"));
     };
+    let message: NewMessage = serde_json::from_value(Value::Object(body))
+        .map_err(|error| Refusal::new(422, "validation_failed", error.to_string()))?;
+    let (sent, repeated) = phone.send_once(&to, message, key.as_deref()).await?;
     Ok(repeatable(StatusCode::ACCEPTED, sent, repeated))
 }
 

@@ -1,6 +1,7 @@
 //! What a phone received from others. What its owner sent from a companion is no part of it.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::clock::rfc3339;
 use crate::error::Failure;
@@ -28,6 +29,9 @@ pub struct InboxEntry {
     /// The file, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaInfo>,
+    /// What else is in it, by the names of its kind: the options of a poll, say. Absent when there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Value>,
     /// RFC 3339.
     pub received_at: String,
     /// How often the phone was handed this id.
@@ -49,6 +53,9 @@ pub(crate) struct Content<'a> {
     pub text: Option<&'a str>,
     pub target: Option<&'a str>,
     pub media: Option<&'a Reference>,
+    pub fields: Option<&'a Value>,
+    /// The message itself, where it is kept.
+    pub message: Option<&'a [u8]>,
 }
 
 /// Puts a message into the inbox, or counts another copy of it. `true` when it is new.
@@ -68,9 +75,10 @@ pub(crate) fn put(
         return Ok(false);
     }
     let media = content.media.map(serde_json::to_string).transpose().map_err(Failure::protocol)?;
+    let fields = content.fields.map(serde_json::to_string).transpose().map_err(Failure::protocol)?;
     turn.db.run(
-        "INSERT INTO inbox (phone, sender, group_chat, whatsapp_id, type, text, target, media, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (phone.id, sender.id, group, whatsapp_id, content.kind, content.text, content.target, media, turn.now),
+        "INSERT INTO inbox (phone, sender, group_chat, whatsapp_id, type, text, target, media, content, message, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (phone.id, sender.id, group, whatsapp_id, content.kind, content.text, content.target, media, fields, content.message, turn.now),
     )?;
     // Sequence numbers are shared by all phones, so this is a bound on the whole table too.
     turn.db.run("DELETE FROM inbox WHERE seq = ?", [turn.db.last_insert_rowid() - limits::INBOX])?;
@@ -84,7 +92,7 @@ pub(crate) fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<(i64, InboxEntry)>, Failure> {
-    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, received_at, copies, (SELECT user || '@g.us' FROM group_chat WHERE id = inbox.group_chat), media, target FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
+    let sql = "SELECT inbox.seq, whatsapp_id, '+' || number, type, text, received_at, copies, (SELECT user || '@g.us' FROM group_chat WHERE id = inbox.group_chat), media, target, content FROM inbox JOIN phone ON phone.id = inbox.sender WHERE inbox.phone = ? AND inbox.seq > ? ORDER BY inbox.seq LIMIT ?";
     Ok(turn.db.all(sql, (phone, after, limit), |row| {
         let from: String = row.get(2)?;
         let entry = InboxEntry {
@@ -98,6 +106,9 @@ pub(crate) fn page(
                 .get::<_, Option<String>>(8)?
                 .and_then(|media| serde_json::from_str::<Reference>(&media).ok())
                 .map(|media| media.info()),
+            content: row
+                .get::<_, Option<String>>(10)?
+                .and_then(|content| serde_json::from_str(&content).ok()),
             received_at: rfc3339(row.get(5)?),
             copies: row.get(6)?,
         };

@@ -3,7 +3,7 @@
 use buffa::Message as _;
 use wacore::messages::MessageUtils;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{JidExt as _, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use waproto::whatsapp as wa;
 
 use crate::error::Failure;
@@ -15,7 +15,7 @@ use crate::signal::Opened;
 use crate::stanza::{self, Read};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{content, deliver, faults, inbox, ledger, limits, media, outgoing, retry, signal};
+use crate::{content, deliver, faults, inbox, kinds, ledger, limits, media, outgoing, retry, signal};
 
 /// Brings a message to the phone, or keeps it at the network while the phone is offline.
 pub(crate) fn to_phone(turn: &mut Turn<'_>, phone: &Phone, stanza: &Node) -> Result<(), Failure> {
@@ -94,6 +94,9 @@ fn receive(turn: &mut Turn<'_>, phone: &Phone, stanza: &Node) -> Result<(), Fail
         && stanza.attrs.contains_key("recipient")
         && message.as_ref().is_none_or(|message| message.device_sent_message.is_set())
     {
+        if let Some(message) = &message {
+            remember_own(turn, phone, None, &id, message)?;
+        }
         return confirm_own(turn, phone, &origin, stanza);
     }
     keep(turn, phone, &origin, message.as_ref(), stanza.attrs.contains_key("automatic"))
@@ -116,6 +119,27 @@ fn decode(bytes: &[u8], unpadded: bool) -> Result<wa::Message, Failure> {
         MessageUtils::unpad_message_ref(bytes, 2).map_err(Failure::protocol)?
     };
     wa::Message::decode_from_slice(plain).map_err(Failure::protocol)
+}
+
+/// Keeps what the owner wrote on a companion, so that the phone can quote it, and decrypt what others answer to it.
+pub(crate) fn remember_own(
+    turn: &Turn<'_>,
+    phone: &Phone,
+    group: Option<&Group>,
+    id: &str,
+    message: &wa::Message,
+) -> Result<(), Failure> {
+    let recipient = match group {
+        Some(_) => Some(phone.id),
+        None => {
+            let sent = message.device_sent_message.as_option();
+            let chat = sent.and_then(|sent| sent.destination_jid.as_ref()?.parse::<Jid>().ok());
+            let other = chat.map(|chat| phones::by_jid(turn, phone.network, &chat)).transpose()?;
+            other.flatten().map(|other| other.id)
+        },
+    };
+    let (Some(recipient), Some(kept)) = (recipient, kinds::kept(message)) else { return Ok(()) };
+    outgoing::remember_encoded(turn, phone.id, recipient, group.map(|group| group.id), id, &kept)
 }
 
 /// What the owner wrote on a companion: the phone tells that device that it arrived. For some clients this
@@ -149,8 +173,19 @@ pub(crate) fn keep(
         Some(message) => media::receive(turn, message)?,
         None => None,
     };
-    let content =
-        inbox::Content { kind, text: text.as_deref(), target: target.as_deref(), media: media.as_ref() };
+    let fields = match message {
+        Some(message) => kinds::fields(turn, phone, origin, message)?,
+        None => None,
+    };
+    let kept = message.and_then(kinds::kept);
+    let content = inbox::Content {
+        kind,
+        text: text.as_deref(),
+        target: target.as_deref(),
+        media: media.as_ref(),
+        fields: fields.as_ref(),
+        message: kept.as_deref(),
+    };
     let new = inbox::put(turn, phone, origin.sender, group, origin.id, content)?;
     ledger::copied(turn, key)?;
     // Also for a copy: whoever sent it again may not have seen the first receipt.

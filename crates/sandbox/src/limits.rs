@@ -109,3 +109,37 @@ pub const ACCOUNT_CHARS: usize = 64;
 
 /// Messages of one connection that were asked for again and whose first copy is not acknowledged yet.
 pub const ASKED_AGAIN: usize = 10_000;
+
+/// Envelopes around a message that are opened; the protocol nests three.
+pub const ENVELOPES: usize = 8;
+/// Bytes of a received message that a phone keeps, to quote it and to decrypt answers to it; of a larger one it keeps
+/// the text.
+pub const KEPT_MESSAGE_BYTES: usize = 64 * 1024;
+/// Entries of a list in a received message that an inbox shows.
+pub const LISTED: usize = 1_024;
+/// People whom a phone mentions in one message.
+pub const MENTIONS: usize = 256;
+/// Contacts in one message.
+pub const CONTACTS: usize = 20;
+/// Numbers of one contact.
+pub const CONTACT_PHONES: usize = 10;
+/// Characters of a contact's card.
+pub const VCARD_CHARS: usize = 8_192;
+/// Options of a poll, as WhatsApp has it.
+pub const POLL_OPTIONS: usize = 12;
+/// Characters of an option of a poll, as WhatsApp has it.
+pub const OPTION_CHARS: usize = 100;
+/// Characters of what fits on a line: a question, the name of a place or of a person on a card.
+pub const LINE_CHARS: usize = 255;
+/// Bytes of the small picture of a file.
+pub const THUMBNAIL_BYTES: usize = 32 * 1024;
+/// Pixels of one side of a picture.
+pub const PIXELS: u32 = 65_535;
+/// Seconds of a recording.
+pub const DURATION_S: u32 = 86_400;
+/// Heights in the picture of a voice message, as WhatsApp has it.
+pub const WAVEFORM: usize = 64;
+/// The score from which on a message counts as often forwarded, the highest that there is.
+pub const FORWARDING_SCORE: u32 = 127;
+/// Seconds after which a message disappears, or for which it is pinned: 90 days, as WhatsApp has it.
+pub const EXPIRES_S: u32 = 90 * 86_400;

@@ -66,7 +66,7 @@ pub struct SentMessage {
     pub from: String,
     /// `+E.164`, or the address of a group.
     pub to: String,
-    /// `text`, `reaction`, `edit`, `delete`, or the kind of a file.
+    /// As in [`crate::NewMessage`].
     pub r#type: String,
     /// The text, or the caption; empty where there is none.
     pub text: String,

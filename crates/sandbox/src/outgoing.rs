@@ -3,6 +3,8 @@
 use buffa::{Message as _, MessageField};
 use rand::RngExt;
 use wacore::messages::MessageUtils;
+use wacore::send::stanza_type_from_message;
+use wacore::types::message::EditAttribute;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 use waproto::whatsapp as wa;
@@ -13,7 +15,7 @@ use crate::message::to_own_device;
 use crate::phones::{Form, Phone};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{actions, content, deliver, devices, faults, incoming, ledger, limits, people, signal, stanza};
+use crate::{deliver, devices, faults, incoming, ledger, limits, people, signal, stanza};
 
 /// Who writes to whom, addressed how, and whether by itself.
 #[derive(Clone, Copy)]
@@ -103,12 +105,8 @@ fn envelope(turn: &Turn<'_>, route: Route<'_>, id: &str, message: &wa::Message) 
     let stanza = NodeBuilder::new("message")
         .attr("from", route.from.jid(route.form))
         .attr("id", id)
-        .attr("t", stanza::seconds(turn.now))
-        .attr("type", content::stanza_type(message));
-    let stanza = match actions::edit_mark(message) {
-        Some(edit) => stanza.attr("edit", edit),
-        None => stanza,
-    };
+        .attr("t", stanza::seconds(turn.now));
+    let stanza = marked(stanza, message);
     // Who gave no name shows none.
     let stanza = match &route.from.name {
         Some(name) => stanza.attr("notify", name.as_str()),
@@ -117,6 +115,16 @@ fn envelope(turn: &Turn<'_>, route: Route<'_>, id: &str, message: &wa::Message) 
     match route.form {
         Form::Pn => stanza.attr("sender_lid", route.from.jid(Form::Lid)),
         Form::Lid => stanza.attr("sender_pn", route.from.jid(Form::Pn)),
+    }
+}
+
+/// With what every stanza says of its content: its type, and what it does to an earlier message (1: edits it, 2: pins
+/// it, 7: its author takes it back, 8: an admin does), as both clients send it.
+pub(crate) fn marked(stanza: NodeBuilder, message: &wa::Message) -> NodeBuilder {
+    let stanza = stanza.attr("type", stanza_type_from_message(message));
+    match EditAttribute::infer_from_message(message) {
+        Some(edit) => stanza.attr("edit", edit.to_string_val()),
+        None => stanza,
     }
 }
 
@@ -154,9 +162,21 @@ pub(crate) fn remember(
     id: &str,
     message: &wa::Message,
 ) -> Result<(), Failure> {
+    remember_encoded(turn, from, to, group, id, &message.encode_to_vec())
+}
+
+/// The same, of a message that is encoded already.
+pub(crate) fn remember_encoded(
+    turn: &Turn<'_>,
+    from: i64,
+    to: i64,
+    group: Option<i64>,
+    id: &str,
+    message: &[u8],
+) -> Result<(), Failure> {
     turn.db.run(
         "INSERT OR REPLACE INTO sent (phone, recipient, group_chat, whatsapp_id, content, sent_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (from, to, group, id, message.encode_to_vec(), turn.now),
+        (from, to, group, id, message, turn.now),
     )?;
     let bound = "DELETE FROM sent WHERE phone = ? AND seq <= (SELECT seq FROM sent WHERE phone = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)";
     if turn.db.last_insert_rowid() % 64 == 0 {

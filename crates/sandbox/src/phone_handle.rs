@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wacore_binary::Jid;
-use waproto::whatsapp as wa;
 
 use crate::actions::Content;
 use crate::clock::rfc3339;
 use crate::error::{Failure, Refusal};
 use crate::idempotency::{self, Once};
 use crate::inbox::InboxEntry;
+use crate::kinds::{self, NewMessage, Place};
 use crate::media::NewMedia;
 use crate::network::{BehaviourChange, Network, Page, PageRequest, SentMessage, paged};
 use crate::phones::{self, Behaviour, Form, Phone, Reply};
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{actions, code_pairing, groups, inbox, incoming, limits, outgoing, pairing};
+use crate::{code_pairing, groups, inbox, incoming, limits, outgoing, pairing};
 
 /// A client answers a code in a moment, or never.
 const CODE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -87,41 +87,39 @@ impl PhoneHandle {
         self.send(to, Content::Text { text: text.to_owned(), target: None }).await
     }
 
-    /// Sends whatever a phone can send.
+    /// Sends whatever a phone can send: a [`NewMessage`] of any kind, or one of the types that stand for some.
     ///
     /// # Errors
-    /// `phone_not_found`, `message_not_found`, or an invalid field.
-    pub async fn send(&self, to: &str, content: Content) -> Result<SentMessage, Refusal> {
-        self.send_once(to, content, None).await.map(|(sent, _)| sent)
+    /// `phone_not_found`, `group_not_found`, `forbidden`, `message_not_found`, or an invalid field.
+    pub async fn send(&self, to: &str, message: impl Into<NewMessage>) -> Result<SentMessage, Refusal> {
+        self.send_once(to, message, None).await.map(|(sent, _)| sent)
     }
 
-    /// Sends a text, an answer, a reaction, an edit or a deletion; at most once for each idempotency key: `true` when
-    /// this repeats an earlier answer.
+    /// The same, at most once for each idempotency key: `true` when this repeats an earlier answer.
     ///
     /// # Errors
-    /// `phone_not_found`, `message_not_found`, `idempotency_conflict`, or an invalid field.
+    /// The same, and `idempotency_conflict`.
     pub async fn send_once(
         &self,
         to: &str,
-        content: Content,
+        message: impl Into<NewMessage>,
         key: Option<&str>,
     ) -> Result<(SentMessage, bool), Refusal> {
-        content.check()?;
+        let message = message.into();
         let to = Recipient::parse(to)?;
+        message.check()?;
         let route = format!("phones/{}/messages", self.number);
-        let once = key.map(|key| Once::new(route, key, &(&to, &content))).transpose()?;
+        let once = key.map(|key| Once::new(route, key, &(&to, &message))).transpose()?;
         self.call(move |turn, phone| {
             idempotency::once(turn, phone.network, once.as_ref(), |turn| {
-                let (whatsapp_id, to) = to.send(turn, &phone, |turn, route| match route {
-                    Some(route) => actions::compose(turn, route, &content),
-                    None => actions::for_group(&content),
-                })?;
+                let (whatsapp_id, to) = to.send(turn, &phone, &message)?;
+                let text = message.text.or(message.caption).filter(|_| message.r#type != "delete");
                 Ok(SentMessage {
                     whatsapp_id,
                     from: phone.e164(),
                     to,
-                    r#type: content.kind().to_owned(),
-                    text: content.text().to_owned(),
+                    r#type: message.r#type,
+                    text: text.unwrap_or_default(),
                     created_at: rfc3339(turn.now),
                 })
             })
@@ -134,37 +132,7 @@ impl PhoneHandle {
     /// # Errors
     /// `phone_not_found`, `group_not_found`, `forbidden`, or an invalid field.
     pub async fn send_media(&self, to: &str, media: NewMedia) -> Result<SentMessage, Refusal> {
-        self.send_media_once(to, media, None).await.map(|(sent, _)| sent)
-    }
-
-    /// The same, at most once for each idempotency key: `true` when this repeats an earlier answer.
-    ///
-    /// # Errors
-    /// The same, and `idempotency_conflict`.
-    pub async fn send_media_once(
-        &self,
-        to: &str,
-        media: NewMedia,
-        key: Option<&str>,
-    ) -> Result<(SentMessage, bool), Refusal> {
-        let to = Recipient::parse(to)?;
-        media.check()?;
-        let route = format!("phones/{}/messages", self.number);
-        let once = key.map(|key| Once::new(route, key, &(&to, &media))).transpose()?;
-        self.call(move |turn, phone| {
-            idempotency::once(turn, phone.network, once.as_ref(), |turn| {
-                let (whatsapp_id, to) = to.send(turn, &phone, |turn, _| media.message(turn, &phone))?;
-                Ok(SentMessage {
-                    whatsapp_id,
-                    from: phone.e164(),
-                    to,
-                    r#type: media.kind.name().to_owned(),
-                    text: media.caption.unwrap_or_default(),
-                    created_at: rfc3339(turn.now),
-                })
-            })
-        })
-        .await
+        self.send(to, media).await
     }
 
     /// A page of what the phone received, oldest first.
@@ -306,25 +274,24 @@ impl Recipient {
         }
     }
 
-    /// Sends what `compose` makes: for one person, or without a route for a group. Gives the message's id, and the recipient
-    /// as the API names it.
+    /// Sends a message to it. Gives the message's id, and the recipient as the API names it.
     fn send(
         &self,
         turn: &mut Turn<'_>,
         phone: &Phone,
-        compose: impl FnOnce(&mut Turn<'_>, Option<outgoing::Route<'_>>) -> Result<wa::Message, Failure>,
+        new: &NewMessage,
     ) -> Result<(String, String), Failure> {
         match self {
             Self::Group { user } => {
                 let group = group(turn, phone, user)?.ok_or_else(|| no_group().at("/to"))?;
-                let message = compose(turn, None)?;
+                let message = kinds::compose(turn, phone, Place::Group(&group), new)?;
                 let id = groups::send(turn, phone, &group, &message, false)?;
                 Ok((id, group.jid().to_string()))
             },
             Self::Person { user, form } => {
                 let to = person(turn, phone, user, *form)?.ok_or_else(|| nobody(user).at("/to"))?;
+                let message = kinds::compose(turn, phone, Place::Person { to: &to, form: *form }, new)?;
                 let route = outgoing::Route { from: phone, to: &to, form: *form, automatic: false };
-                let message = compose(turn, Some(route))?;
                 Ok((outgoing::send(turn, route, &message)?, to.e164()))
             },
         }

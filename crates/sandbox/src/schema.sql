@@ -94,6 +94,10 @@ CREATE TABLE inbox (
     -- How the message names its file, as JSON.
     media TEXT,
     received_at INTEGER NOT NULL,
+    -- What is in it by the names of its kind, as JSON.
+    content TEXT,
+    -- The message without its envelopes; null when it is too large.
+    message BLOB,
     copies INTEGER NOT NULL DEFAULT 1,
     UNIQUE (phone, sender, whatsapp_id)
 );

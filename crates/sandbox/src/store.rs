@@ -8,7 +8,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Row};
 
 use crate::error::OpenError;
 
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
+/// What a file of the version before lacks.
+const FROM_VERSION_4: &str = "ALTER TABLE inbox ADD COLUMN content TEXT; ALTER TABLE inbox ADD COLUMN message BLOB; PRAGMA user_version = 5;";
 /// "WXSB": tells a sandbox's file from any other SQLite file.
 const APPLICATION_ID: i64 = 0x5758_5342;
 const STATEMENTS: usize = 256;
@@ -53,6 +55,8 @@ fn prepare(db: &Connection) -> Result<(), OpenError> {
         ))?;
     } else if application != APPLICATION_ID {
         return Err(OpenError::Corrupt("it belongs to another program".to_owned()));
+    } else if version == 4 {
+        db.execute_batch(FROM_VERSION_4)?;
     } else if version != SCHEMA_VERSION {
         return Err(OpenError::Schema { found: version, expected: SCHEMA_VERSION });
     }

@@ -148,6 +148,8 @@ pub(super) async fn enter_code(
 }
 
 /// Let a phone send a message
+///
+/// Of any kind, to another phone or into a group. Each kind has its own fields, named as in `POST /messages`.
 #[utoipa::path(post, path = "/sandbox/phones/{number}/messages", operation_id = "sendFromSandboxPhone", tag = "sandbox",
     params(PhonePath, IdempotencyKey), request_body = SandboxMessageIn,
     responses((status = 202, description = "Sent", body = SandboxMessageOut)))]
@@ -164,7 +166,7 @@ pub(super) async fn send_from_phone(
 
 /// Look into a phone's inbox
 ///
-/// What it decrypted, oldest first; `copies` is how often the network handed it the same id.
+/// What it decrypted, oldest first, field by field; `copies` is how often the network handed it the same id.
 #[utoipa::path(get, path = "/sandbox/phones/{number}/inbox", operation_id = "getSandboxInbox", tag = "sandbox",
     params(PhonePath, PageQuery),
     responses((status = 200, description = "A page, oldest first", body = Page<InboxEntryOut>)))]

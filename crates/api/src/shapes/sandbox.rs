@@ -2,6 +2,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use waxwing_domain::SessionId;
 
+use super::InboxContentOut;
+
 /// A phone to make.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -61,40 +63,6 @@ pub(crate) struct EnterCodeIn {
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub(crate) struct Empty {}
 
-/// A message that a phone's owner sends.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = SandboxMessage)]
-pub(crate) struct SandboxMessageIn {
-    /// Who receives it: the number or the address of another phone.
-    #[schema(example = "+15550001111")]
-    to: String,
-    /// Its kind.
-    #[serde(rename = "type")]
-    kind: SandboxMessageKind,
-    /// The text, or the emoji of a reaction: empty to take it back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 65536, example = "On my way!")]
-    text: Option<String>,
-    /// The `whatsapp_id` of the message that this one answers, reacts to, edits or deletes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    target: Option<String>,
-}
-
-/// What a phone's owner can do.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum SandboxMessageKind {
-    /// Writes a text; an answer when it has a target.
-    Text,
-    /// Reacts to a message.
-    Reaction,
-    /// Gives a message that the phone sent another text.
-    Edit,
-    /// Takes a message that the phone sent back.
-    Delete,
-}
-
 /// A message that a phone's owner sent.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[schema(as = SentSandboxMessage)]
@@ -103,11 +71,11 @@ pub(crate) struct SandboxMessageOut {
     whatsapp_id: String,
     /// The sender's number.
     from: String,
-    /// The recipient's number.
+    /// The recipient's number, or the address of the group.
     to: String,
     /// Its kind.
     r#type: String,
-    /// The text; empty for a deletion.
+    /// The text or caption; empty where there is none.
     text: String,
     /// When it was sent.
     #[schema(format = DateTime)]
@@ -124,13 +92,13 @@ pub(crate) struct InboxEntryOut {
     from: String,
     /// Number of the other party, or the address of the group.
     chat: String,
-    /// Its kind, as in `POST /messages`.
+    /// Its kind, as in `POST /sandbox/phones/{number}/messages`.
     r#type: String,
     /// The text, for kinds that have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     text: Option<String>,
-    /// The `whatsapp_id` of the message that it answers, reacts to, edits or deletes.
+    /// The `whatsapp_id` of the message that it answers, reacts to, edits, deletes, pins or votes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     target: Option<String>,
@@ -138,6 +106,10 @@ pub(crate) struct InboxEntryOut {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     media: Option<InboxMediaOut>,
+    /// What else is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    content: Option<InboxContentOut>,
     /// When the phone had it.
     #[schema(format = DateTime)]
     received_at: String,

@@ -202,6 +202,11 @@ fn rank(turn: &Turn<'_>, group: &Group, phone: i64) -> Result<Option<Rank>, Fail
     Ok(turn.db.one(sql, (group.id, phone), |row| row.get(0))?.map(Rank::read))
 }
 
+/// Whether the phone is an admin of the group.
+pub(crate) fn is_admin(turn: &Turn<'_>, group: &Group, phone: i64) -> Result<bool, Failure> {
+    Ok(rank(turn, group, phone)?.is_some_and(|rank| rank > Rank::Member))
+}
+
 /// `<participant>`: the address that the group uses, and the other one.
 fn participant(group: &Group, phone: &Phone, rank: Rank) -> Node {
     let node = NodeBuilder::new("participant").attr("jid", phone.jid(group.form));

@@ -16,7 +16,7 @@ use crate::signal::Opened;
 use crate::stanza::Read;
 use crate::store::Query;
 use crate::turn::Turn;
-use crate::{content, deliver, devices, faults, inbox, ledger, outgoing, retry, signal};
+use crate::{deliver, devices, faults, inbox, ledger, outgoing, retry, signal};
 
 /// Writes a message into the group, gives its id.
 pub(crate) fn send(
@@ -72,8 +72,7 @@ pub(crate) fn send(
 }
 
 fn headed(turn: &Turn<'_>, phone: &Phone, group: &Group, id: &str, message: &wa::Message) -> NodeBuilder {
-    let stanza = envelope(group, phone, phone.jid(group.form), id, turn.now)
-        .attr("type", content::stanza_type(message));
+    let stanza = outgoing::marked(envelope(group, phone, phone.jid(group.form), id, turn.now), message);
     // Who gave no name shows none.
     match &phone.name {
         Some(name) => stanza.attr("notify", name.as_str()),
@@ -153,6 +152,9 @@ pub(crate) fn receive(turn: &mut Turn<'_>, phone: &Phone, stanza: &Node) -> Resu
         Some(Opened::Failed(reason)) => return retry::ask(turn, phone, &origin, stanza, reason),
     };
     if sender.id == phone.id {
+        if let Some(message) = &message {
+            incoming::remember_own(turn, phone, Some(&group), &id, message)?;
+        }
         return incoming::confirm_own(turn, phone, &origin, stanza);
     }
     incoming::keep(turn, phone, &origin, message.as_ref(), stanza.attrs.contains_key("automatic"))

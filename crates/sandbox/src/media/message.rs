@@ -1,5 +1,7 @@
 //! Media that a phone sends: encrypted with a key of its own, uploaded, and named in a message.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use buffa::MessageField;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -8,8 +10,8 @@ use wacore::upload::MediaEncryptor;
 use waproto::whatsapp as wa;
 
 use super::store;
-use crate::error::{Failure, Refusal};
-use crate::limits;
+use crate::error::Failure;
+use crate::kinds::{NewFile, NewMessage};
 use crate::phones::Phone;
 use crate::turn::Turn;
 
@@ -21,6 +23,8 @@ pub enum Kind {
     Image,
     /// A film.
     Video,
+    /// A film that was made in the chat, shown in a circle.
+    VideoNote,
     /// A sound file.
     Audio,
     /// A sound that was spoken into the phone.
@@ -38,6 +42,7 @@ impl Kind {
         Some(match name {
             "image" => Self::Image,
             "video" => Self::Video,
+            "video_note" => Self::VideoNote,
             "audio" => Self::Audio,
             "voice" => Self::Voice,
             "document" => Self::Document,
@@ -52,6 +57,7 @@ impl Kind {
         match self {
             Self::Image => "image",
             Self::Video => "video",
+            Self::VideoNote => "video_note",
             Self::Audio => "audio",
             Self::Voice => "voice",
             Self::Document => "document",
@@ -63,7 +69,7 @@ impl Kind {
     fn protocol(self) -> MediaType {
         match self {
             Self::Image => MediaType::Image,
-            Self::Video => MediaType::Video,
+            Self::Video | Self::VideoNote => MediaType::Video,
             Self::Audio | Self::Voice => MediaType::Audio,
             Self::Document => MediaType::Document,
             Self::Sticker => MediaType::Sticker,
@@ -73,7 +79,7 @@ impl Kind {
     fn default_mime_type(self) -> &'static str {
         match self {
             Self::Image => "image/jpeg",
-            Self::Video => "video/mp4",
+            Self::Video | Self::VideoNote => "video/mp4",
             Self::Audio => "audio/mpeg",
             Self::Voice => "audio/ogg; codecs=opus",
             Self::Document => "application/octet-stream",
@@ -128,65 +134,97 @@ pub struct NewMedia {
     pub filename: Option<String>,
 }
 
-impl NewMedia {
-    /// Refuses what no phone could send.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
-        if self.bytes.is_empty() || self.bytes.len() > limits::MEDIA_BYTES {
-            return Err(Refusal::field("/media/data", format!("1 to {} bytes", limits::MEDIA_BYTES)));
+impl From<NewMedia> for NewMessage {
+    fn from(media: NewMedia) -> Self {
+        let file = NewFile { data: STANDARD.encode(&media.bytes), mime_type: media.mime_type };
+        Self {
+            r#type: media.kind.name().to_owned(),
+            media: Some(file),
+            caption: media.caption,
+            filename: media.filename,
+            ..Default::default()
         }
-        let long = |text: &Option<String>, most| {
-            text.as_ref().is_some_and(|text| text.is_empty() || text.chars().count() > most)
-        };
-        if long(&self.caption, limits::TEXT_CHARS) {
-            return Err(Refusal::field("/caption", format!("1 to {} characters", limits::TEXT_CHARS)));
-        }
-        if self.caption.is_some() && !matches!(self.kind, Kind::Image | Kind::Video | Kind::Document) {
-            return Err(Refusal::field("/caption", "images, videos and documents have captions"));
-        }
-        if long(&self.filename, limits::FILE_NAME_CHARS) {
-            return Err(Refusal::field("/filename", format!("1 to {} characters", limits::FILE_NAME_CHARS)));
-        }
-        if self.filename.is_some() && self.kind != Kind::Document {
-            return Err(Refusal::field("/filename", "only documents have file names"));
-        }
-        if long(&self.mime_type, limits::MIME_TYPE_CHARS) {
-            return Err(Refusal::field("/media/mime_type", "1 to 100 characters"));
-        }
-        Ok(())
     }
+}
 
-    /// Encrypts and stores the file, gives the message that names it.
-    pub(crate) fn message(&self, turn: &mut Turn<'_>, phone: &Phone) -> Result<wa::Message, Failure> {
-        let file = seal(turn, phone.network, self.kind.protocol(), &self.bytes)?;
-        let mimetype =
-            Some(self.mime_type.clone().unwrap_or_else(|| self.kind.default_mime_type().to_owned()));
-        let (media_key, file_sha256) = (Some(file.key), Some(file.hash));
-        let (file_enc_sha256, file_length) = (Some(file.sealed_hash), Some(file.size));
-        let direct_path = Some(file.direct_path);
-        let media_key_timestamp = Some(turn.now / 1_000);
-        let caption = self.caption.clone();
-        // The messages share these fields, but no type.
-        macro_rules! with_file {
-            ($message:ident { $($field:ident: $value:expr),* $(,)? }) => {
-                MessageField::some(wa::message::$message {
-                    mimetype, media_key, file_sha256, file_enc_sha256, direct_path, file_length,
-                    media_key_timestamp, $($field: $value,)* ..Default::default()
-                })
-            };
-        }
-        let mut message = wa::Message::default();
-        match self.kind {
-            Kind::Image => message.image_message = with_file!(ImageMessage { caption: caption }),
-            Kind::Video => message.video_message = with_file!(VideoMessage { caption: caption }),
-            Kind::Audio => message.audio_message = with_file!(AudioMessage {}),
-            Kind::Voice => message.audio_message = with_file!(AudioMessage { ptt: Some(true) }),
-            Kind::Document => {
-                let (title, file_name) = (self.filename.clone(), self.filename.clone());
-                message.document_message =
-                    with_file!(DocumentMessage { caption: caption, title: title, file_name: file_name });
-            },
-            Kind::Sticker => message.sticker_message = with_file!(StickerMessage {}),
-        }
-        Ok(message)
+/// Encrypts and stores the file, gives the message that names it.
+pub(crate) fn compose(
+    turn: &mut Turn<'_>,
+    phone: &Phone,
+    kind: Kind,
+    new: &NewMessage,
+) -> Result<wa::Message, Failure> {
+    let file = seal(turn, phone.network, kind.protocol(), &new.file()?)?;
+    let said = new.media.as_ref().and_then(|media| media.mime_type.clone());
+    let mimetype = Some(said.unwrap_or_else(|| kind.default_mime_type().to_owned()));
+    let (media_key, file_sha256) = (Some(file.key), Some(file.hash));
+    let (file_enc_sha256, file_length) = (Some(file.sealed_hash), Some(file.size));
+    let direct_path = Some(file.direct_path);
+    let media_key_timestamp = Some(turn.now / 1_000);
+    let (caption, jpeg_thumbnail) = (new.caption.clone(), new.small_picture()?);
+    let (width, height, seconds) = (new.width, new.height, new.duration_s);
+    let view_once = new.view_once.filter(|once| *once);
+    // The messages share these fields, but no type.
+    macro_rules! with_file {
+        ($message:ident { $($field:ident: $value:expr),* $(,)? }) => {
+            MessageField::some(wa::message::$message {
+                mimetype, media_key, file_sha256, file_enc_sha256, direct_path, file_length,
+                media_key_timestamp, $($field: $value,)* ..Default::default()
+            })
+        };
     }
+    let mut message = wa::Message::default();
+    match kind {
+        Kind::Image => {
+            message.image_message = with_file!(ImageMessage {
+                caption: caption,
+                jpeg_thumbnail: jpeg_thumbnail,
+                width: width,
+                height: height,
+                view_once: view_once,
+            });
+        },
+        Kind::Video | Kind::VideoNote => {
+            let video = with_file!(VideoMessage {
+                caption: caption,
+                jpeg_thumbnail: jpeg_thumbnail,
+                width: width,
+                height: height,
+                seconds: seconds,
+                gif_playback: new.animated,
+                view_once: view_once,
+            });
+            match kind {
+                Kind::Video => message.video_message = video,
+                _ => message.ptv_message = video,
+            }
+        },
+        Kind::Audio => message.audio_message = with_file!(AudioMessage { seconds: seconds }),
+        Kind::Voice => {
+            message.audio_message = with_file!(AudioMessage {
+                ptt: Some(true),
+                seconds: seconds,
+                waveform: new.waveform.clone(),
+                view_once: view_once,
+            });
+        },
+        Kind::Document => {
+            let (title, file_name) = (new.filename.clone(), new.filename.clone());
+            message.document_message = with_file!(DocumentMessage {
+                caption: caption,
+                title: title,
+                file_name: file_name,
+                jpeg_thumbnail: jpeg_thumbnail,
+            });
+        },
+        Kind::Sticker => {
+            message.sticker_message = with_file!(StickerMessage {
+                png_thumbnail: jpeg_thumbnail,
+                width: width,
+                height: height,
+                is_animated: new.animated,
+            });
+        },
+    }
+    Ok(message)
 }

@@ -24,8 +24,8 @@ use crate::store::Query;
 use crate::turn::Turn;
 
 pub(crate) use http::routes;
-pub(crate) use message::seal;
 pub use message::{Kind, NewMedia};
+pub(crate) use message::{compose, seal};
 pub use receive::MediaInfo;
 pub(crate) use receive::{Reference, receive};
 pub(crate) use reupload::asked as reupload_asked;

@@ -73,7 +73,7 @@ impl Reference {
         if let Some(file) = message.image_message.as_option() {
             return Some(named!("image", file, None));
         }
-        if let Some(file) = message.video_message.as_option() {
+        if let Some(file) = message.video_message.as_option().or_else(|| message.ptv_message.as_option()) {
             return Some(named!("video", file, None));
         }
         if let Some(file) = message.audio_message.as_option() {

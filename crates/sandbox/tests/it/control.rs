@@ -109,7 +109,7 @@ async fn what_is_wrong_is_said_with_a_code() -> Result<()> {
         ),
         (
             "/phones/+15550001111/messages",
-            json!({ "to": "+15550001111", "type": "location" }),
+            json!({ "to": "+15550001111", "type": "hologram" }),
             422,
             "not_supported",
         ),

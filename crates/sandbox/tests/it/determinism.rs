@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use serde_json::json;
 use tokio::net::TcpListener;
 use wacore::download::MediaType;
 use wacore::pair_code::PairCodeOptions;
@@ -10,7 +11,8 @@ use wacore::store::in_memory::InMemoryBackend;
 use wacore::types::events::Event;
 use waxwing_sandbox::{
     BehaviourChange, ChatChange, Content, FaultRequest, GroupInfo, InboxEntry, LedgerEntry, MediaKind,
-    MemberChange, Network, NewGroup, NewMedia, PhoneHandle, PhoneInfo, ProfileChange, Reply, SeededNetwork,
+    MemberChange, Network, NewGroup, NewMedia, NewMessage, PhoneHandle, PhoneInfo, ProfileChange, Reply,
+    SeededNetwork,
 };
 use whatsapp_rust::Jid;
 use whatsapp_rust::waproto::whatsapp as wa;
@@ -129,6 +131,12 @@ async fn run(seed: u64, curious: usize) -> Result<Seen> {
     settled(&network, &sent.whatsapp_id, 3).await?;
     second.send_in(&jid, text("from a companion"), "3EB0000000000000000002").await?;
     settled(&network, "3EB0000000000000000002", 1).await?;
+    let poll = json!({ "type": "poll", "question": "Which?", "options": ["a", "b"] });
+    let poll = contact.send(&group.jid, serde_json::from_value::<NewMessage>(poll)?).await?;
+    settled(&network, &poll.whatsapp_id, 3).await?;
+    let vote = json!({ "type": "poll_vote", "target": poll.whatsapp_id, "options": ["b"] });
+    let sent = owner.send(&group.jid, serde_json::from_value::<NewMessage>(vote)?).await?;
+    settled(&network, &sent.whatsapp_id, 1).await?;
     let add = MemberChange { action: "add".to_owned(), participants: vec![THIRD.to_owned()] };
     contact.change_members(&group.jid, add).await?;
 

@@ -1,5 +1,6 @@
 use anyhow::Result;
-use waxwing_sandbox::{BehaviourChange, OpenError, Reply, Sandbox};
+use serde_json::json;
+use waxwing_sandbox::{BehaviourChange, NewMessage, OpenError, Reply, Sandbox};
 
 use crate::support::{START_MS, Served, TestClient, seeded_options, until};
 
@@ -116,5 +117,38 @@ async fn a_file_of_another_kind_or_version_is_refused() -> Result<()> {
     db.execute_batch("PRAGMA user_version = 99")?;
     drop(db);
     assert!(matches!(open(folder.path()), Err(OpenError::Schema { found: 99, .. })));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_poll_outlives_a_killed_sandbox_and_a_file_of_the_version_before_is_opened() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let served = Served::in_folder(folder.path()).await?;
+    let owner = served.phone(OWNER).await?;
+    served.phone(CONTACT).await?;
+    let poll = json!({ "type": "poll", "question": "Which?", "options": ["a", "b"] });
+    let poll = owner.send(CONTACT, serde_json::from_value::<NewMessage>(poll)?).await?.whatsapp_id;
+    served.kill();
+
+    let served = Served::in_folder(folder.path()).await?;
+    let (owner, contact) = (served.phone(OWNER).await?, served.phone(CONTACT).await?);
+    let vote = json!({ "type": "poll_vote", "target": poll, "options": ["b"] });
+    contact.send(OWNER, serde_json::from_value::<NewMessage>(vote)?).await?;
+    assert_eq!(owner.inbox().await?[0].content, Some(json!({ "options": ["b"] })));
+    served.sandbox.shutdown().await;
+    drop(served);
+
+    let db = until("the file to be free", || async {
+        Ok(rusqlite::Connection::open(folder.path().join("sandbox.db")).ok())
+    })
+    .await?;
+    let lacks = "ALTER TABLE inbox DROP COLUMN content; ALTER TABLE inbox DROP COLUMN message; PRAGMA user_version = 4";
+    db.execute_batch(lacks)?;
+    drop(db);
+    let served = Served::in_folder(folder.path()).await?;
+    let (owner, contact) = (served.phone(OWNER).await?, served.phone(CONTACT).await?);
+    assert_eq!(owner.inbox().await?[0].content, None);
+    contact.send_text(OWNER, "hello").await?;
+    assert_eq!(owner.inbox().await?[1].content, Some(json!({ "text": "hello" })));
     Ok(())
 }

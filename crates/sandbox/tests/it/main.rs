@@ -11,6 +11,7 @@ mod faults;
 mod group_requests;
 mod groups;
 mod history;
+mod kinds;
 mod media;
 mod messages;
 mod pairing;
