@@ -126,10 +126,10 @@ mod tests {
     use std::{
         io::{Read, Write},
         net::TcpListener,
-        thread::JoinHandle,
     };
 
     use futures::TryStreamExt;
+    use tokio::task::{JoinHandle, spawn_blocking};
 
     use super::*;
 
@@ -142,7 +142,7 @@ mod tests {
     fn server(answer: Vec<u8>, holds: bool) -> (String, JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/files/a%20picture.png?size=1", listener.local_addr().unwrap());
-        let thread = std::thread::spawn(move || {
+        let server = spawn_blocking(move || {
             let (mut socket, _) = listener.accept().unwrap();
             let mut request = vec![0; 4096];
             let read = socket.read(&mut request).unwrap();
@@ -154,7 +154,7 @@ mod tests {
             }
             String::from_utf8(request).unwrap()
         });
-        (url, thread)
+        (url, server)
     }
 
     fn answer(head: &str, body: &[u8]) -> Vec<u8> {
@@ -177,61 +177,61 @@ mod tests {
     async fn a_file_comes_with_what_is_said_about_it() {
         let bytes = vec![7; 100_000];
         let head = "200 OK\nContent-Length: 100000\nContent-Type: image/png";
-        let (url, thread) = server(answer(head, &bytes), false);
+        let (url, asked) = server(answer(head, &bytes), false);
         let fetched = fetch(true).fetch(&url, 100_000).await.unwrap();
         assert_eq!(fetched.content_type.as_deref(), Some("image/png"));
         assert_eq!(fetched.filename.as_deref(), Some("a picture.png"));
         assert_eq!(body(fetched).await.unwrap(), bytes);
-        let request = thread.join().unwrap().to_lowercase();
+        let request = asked.await.unwrap().to_lowercase();
         assert!(request.starts_with("get /files/a%20picture.png?size=1 http/1.1\r\n"), "{request}");
         assert!(!request.contains("accept-encoding"), "{request}");
     }
 
     #[tokio::test]
     async fn a_file_that_is_too_large_is_refused_whatever_its_length_is_said_to_be() {
-        let (url, thread) = server(answer("200 OK\nContent-Length: 1001", &[7; 1001]), false);
+        let (url, asked) = server(answer("200 OK\nContent-Length: 1001", &[7; 1001]), false);
         let refused = fetch(true).fetch(&url, 1000).await.map(|_| ());
         assert_eq!(refused, Err(FetchError::TooLarge { size_max: 1000 }));
-        thread.join().unwrap();
+        asked.await.unwrap();
 
         // One chunk after the other, without a length and without an end.
         let endless =
             b"1f4\r\n".iter().chain(&[7; 500]).chain(b"\r\n").copied().collect::<Vec<u8>>().repeat(3);
-        let (url, thread) = server(answer("200 OK\nTransfer-Encoding: chunked", &endless), true);
+        let (url, asked) = server(answer("200 OK\nTransfer-Encoding: chunked", &endless), true);
         let fetched = fetch(true).fetch(&url, 1000).await.unwrap();
         let refused = body(fetched).await.unwrap_err();
         assert!(matches!(&refused, PortError::Corrupt(why) if why.contains("1000")), "{refused}");
-        thread.join().unwrap();
+        asked.await.unwrap();
 
         // A length that is too small cuts off what follows.
-        let (url, thread) = server(answer("200 OK\nContent-Length: 10", &[7; 1001]), false);
+        let (url, asked) = server(answer("200 OK\nContent-Length: 10", &[7; 1001]), false);
         let fetched = fetch(true).fetch(&url, 1000).await.unwrap();
         assert_eq!(body(fetched).await.unwrap(), [7; 10]);
-        thread.join().unwrap();
+        asked.await.unwrap();
     }
 
     #[tokio::test]
     async fn a_file_that_breaks_off_or_stops_is_an_error_and_no_shorter_file() {
-        let (url, thread) = server(answer("200 OK\nContent-Length: 1000", &[7; 10]), false);
+        let (url, asked) = server(answer("200 OK\nContent-Length: 1000", &[7; 10]), false);
         let fetched = fetch(true).fetch(&url, 1000).await.unwrap();
         let broken = body(fetched).await.unwrap_err();
         assert!(broken.is_transient(), "{broken}");
-        thread.join().unwrap();
+        asked.await.unwrap();
 
         let short = Duration::from_millis(200);
         let long = Duration::from_secs(600);
         for (pause, total) in [(short, long), (long, short)] {
             let times = FetchTimes { pause, total, ..FetchTimes::default() };
             let fetch = GuardedFetch::new(true, times).unwrap();
-            let (url, thread) = server(answer("200 OK\nContent-Length: 1000", &[7; 10]), true);
+            let (url, asked) = server(answer("200 OK\nContent-Length: 1000", &[7; 10]), true);
             let fetched = fetch.fetch(&url, 1000).await.unwrap();
             let stopped = body(fetched).await.unwrap_err();
             assert!(stopped.is_transient(), "{stopped}");
-            thread.join().unwrap();
-            let (url, thread) = server(Vec::new(), true);
+            asked.await.unwrap();
+            let (url, asked) = server(Vec::new(), true);
             let silent = fetch.fetch(&url, 1000).await.map(|_| ());
             assert!(matches!(silent, Err(FetchError::NoAnswer(_))), "{silent:?}");
-            thread.join().unwrap();
+            asked.await.unwrap();
         }
     }
 
@@ -244,9 +244,9 @@ mod tests {
             ("204 No Content", FetchError::Status(204)),
             ("503 Unavailable\nContent-Length: 0", FetchError::Status(503)),
         ] {
-            let (url, thread) = server(answer(head, b""), false);
+            let (url, asked) = server(answer(head, b""), false);
             assert_eq!(fetch(true).fetch(&url, 1000).await.map(|_| ()), Err(expected), "{head}");
-            thread.join().unwrap();
+            asked.await.unwrap();
         }
     }
 
