@@ -25,7 +25,10 @@ pub use inspect::{Facts, inspect};
 pub use kind::Kind;
 pub use mime::Mime;
 pub use movie::{BOXES_MAX, TRACKS_MAX};
-pub use picture::{DECODED_BYTES_MAX, JPEG_SCANS_MAX, PIXELS_MAX, SIDE_MAX, THUMBNAIL_SIDE, TRAILING_MAX};
+pub use picture::{
+    DECODED_BYTES_MAX, JPEG_SCANS_MAX, PIXELS_MAX, PROGRESSIVE_PIXELS_MAX, SIDE_MAX, THUMBNAIL_SIDE,
+    TRAILING_MAX,
+};
 pub use refused::MediaRefused;
 pub use sound::{OGG_PACKETS_MAX, OGG_PAGES_MAX, WAVEFORM_VALUES};
 pub use sticker::{STICKER_FRAMES_MAX, STICKER_SIDE, Sticker, sticker};

@@ -12,6 +12,10 @@ use crate::{
 /// is.
 pub const JPEG_SCANS_MAX: u32 = 64;
 
+/// How many pixels a progressive picture may have. Its decoder keeps two bytes for each sample until the last scan, besides
+/// the pixels, and counts them against no limit: with this they stay within [`super::DECODED_BYTES_MAX`].
+pub const PROGRESSIVE_PIXELS_MAX: u64 = 25_000_000;
+
 /// How many pictures may follow one another in a file: phones append further ones (CIPA DC-007), such as a map of
 /// brightness.
 const PICTURES_MAX: u32 = 8;
@@ -47,7 +51,14 @@ fn picture<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Shape, MediaRefused
                     let [_, high, low, wide, narrow]: [u8; 5] = reader.take()?;
                     let (height, width) =
                         (u16::from_be_bytes([high, low]), u16::from_be_bytes([wide, narrow]));
-                    shape = Some(Shape::within_limits(width.into(), height.into())?);
+                    let found = Shape::within_limits(width.into(), height.into())?;
+                    let pixels = u64::from(width) * u64::from(height);
+                    if code == 0xC2 && pixels > PROGRESSIVE_PIXELS_MAX {
+                        return Err(MediaRefused::Bomb(format!(
+                            "{pixels} pixels; up to {PROGRESSIVE_PIXELS_MAX} are allowed in a progressive JPEG"
+                        )));
+                    }
+                    shape = Some(found);
                     reader.skip(length - 5)?;
                 } else {
                     reader.skip(length)?;

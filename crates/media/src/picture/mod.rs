@@ -18,7 +18,7 @@ use crate::{
     reader::{Reader, corrupt, unreadable},
 };
 
-pub use jpeg::JPEG_SCANS_MAX;
+pub use jpeg::{JPEG_SCANS_MAX, PROGRESSIVE_PIXELS_MAX};
 pub(crate) use webp::frames_of_animation;
 
 /// How many pixels a picture may have: what the cameras of phones take.

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use image::{ExtendedColorType, ImageEncoder, ImageFormat, ImageReader, codecs::jpeg::JpegEncoder};
-use waxwing_media::{JPEG_SCANS_MAX, Kind, MediaRefused, PIXELS_MAX, THUMBNAIL_SIDE};
+use waxwing_media::{JPEG_SCANS_MAX, Kind, MediaRefused, PIXELS_MAX, PROGRESSIVE_PIXELS_MAX, THUMBNAIL_SIDE};
 
 use crate::{code, look, make};
 
@@ -105,6 +105,18 @@ fn dimensions_beyond_the_limits_are_refused_before_they_are_decoded() {
         assert_eq!(refused.code(), "media_bomb", "{refused}");
         assert!(refused.to_string().contains(&PIXELS_MAX.to_string()), "{refused}");
     }
+}
+
+#[test]
+fn a_progressive_jpeg_has_a_lower_limit() {
+    let mut jpeg = make::encoded(&make::picture(30, 20), ImageFormat::Jpeg);
+    let frame = jpeg.windows(2).position(|two| two == [0xFF, 0xC0]).unwrap();
+    jpeg[frame + 1] = 0xC2;
+    // 6,400 on each side.
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x19, 0, 0x19, 0]);
+    let refused = look(Kind::Image, &jpeg).unwrap_err();
+    let limit = PROGRESSIVE_PIXELS_MAX.to_string();
+    assert!(matches!(&refused, MediaRefused::Bomb(why) if why.contains(&limit)), "{refused}");
 }
 
 #[test]
