@@ -10,14 +10,18 @@ use crate::shell::{cargo, output, root};
 /// Which of our rooms each room may depend on. Everything else is wrong.
 const EDGES: &[(&str, &[&str])] = &[
     ("waxwing-domain", &[]),
-    ("waxwing-app", &["waxwing-domain"]),
-    ("waxwing-api", &["waxwing-app", "waxwing-domain"]),
+    ("waxwing-app", &["waxwing-domain", "waxwing-media"]),
+    ("waxwing-api", &["waxwing-app", "waxwing-domain", "waxwing-media"]),
     ("waxwing-embedded", &["waxwing-app", "waxwing-domain"]),
     ("waxwing-aws", &["waxwing-app", "waxwing-domain", "waxwing-signed-http"]),
     ("waxwing-conformance", &["waxwing-app", "waxwing-domain"]),
     ("waxwing-whatsapp", &["waxwing-app", "waxwing-domain"]),
-    ("waxwing-host", &["waxwing-app", "waxwing-domain", "waxwing-signed-http", "waxwing-whatsapp"]),
+    (
+        "waxwing-host",
+        &["waxwing-app", "waxwing-domain", "waxwing-media", "waxwing-signed-http", "waxwing-whatsapp"],
+    ),
     ("waxwing-runtime", &["waxwing-app", "waxwing-domain", "waxwing-signed-http"]),
+    ("waxwing-media", &["waxwing-domain"]),
     ("waxwing-signed-http", &[]),
     ("waxwing-sandbox", &["waxwing-domain", "waxwing-signed-http"]),
     ("waxwing-admin", &["waxwing-app", "waxwing-aws", "waxwing-domain", "waxwing-runtime"]),

@@ -5,6 +5,7 @@ mod gateway;
 mod http_post;
 mod journal;
 mod mailer;
+mod media_fetch;
 mod records;
 mod secrets;
 mod system;
@@ -18,6 +19,7 @@ pub use gateway::{
 pub use http_post::{WebhookPost, WebhookPostError, WebhookRequest};
 pub use journal::{Appended, Claim, ClaimKey, Commit, Feed, FeedItem, Journal, Order, StreamName};
 pub use mailer::{MailError, Mailer};
+pub use media_fetch::{FetchError, Fetched, FetchedBody, MediaFetch};
 pub use records::{Bounds, Consistency, Guard, IndexEntry, Key, Query, Records, Row, Write};
 pub use secrets::{KeyedHash, Sealed, SecretBox};
 pub use system::{Clock, Entropy, EntropyExt};

@@ -1,4 +1,4 @@
-//! Which addresses webhooks and proxies may have.
+//! Which addresses webhooks, media and proxies may have.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -31,6 +31,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || a >= 240
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99)
         || (a == 198 && (18..20).contains(&b));
     !special
 }
@@ -46,8 +47,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         [0, 0, 0, 0, 0, 0, _, _] => false,
         [0x64, 0xff9b, 0, 0, 0, 0, a, b] => is_public_v4(low(a, b)),
         [0x2002, a, b, ..] => is_public_v4(low(a, b)),
-        // Only 2000::/3 is global unicast; 2001:db8::/32 is documentation, 2001::/23 is special.
+        // Only 2000::/3 is global unicast; 2001:db8::/32 and 3fff::/20 are documentation, 2001::/23 is special.
         [0x2001, second, ..] => second != 0xdb8 && second >= 0x200,
+        [0x3fff, second, ..] => second >= 0x1000,
         [first, ..] => (0x2000..0x4000).contains(&first),
     }
 }
@@ -85,6 +87,8 @@ mod tests {
             "2002:7f00:1::",
             "2001:db8::1",
             "::7f00:1",
+            "192.88.99.1",
+            "3fff::1",
         ] {
             assert!(!is_public(address.parse().unwrap()), "{address}");
         }

@@ -1,11 +1,14 @@
-//! What every binary needs: the clock, randomness, telemetry, the guarded way out to webhook receivers, and the
-//! signed way to our own processes.
+//! What every binary needs: the clock, randomness, telemetry, the guarded way out to webhook receivers and to
+//! media that customers name, and the signed way to our own processes.
 //!
 //! This is the only room that reads the wall clock, the environment and the operating system's randomness.
 
 mod addresses;
 mod descriptors;
+mod file_names;
+mod guard;
 mod internal_http;
+mod media_fetch;
 mod metrics;
 mod shutdown;
 mod smtp;
@@ -16,6 +19,7 @@ mod webhook_post;
 pub use addresses::{is_public, proxy_guard};
 pub use descriptors::raise_descriptor_limit;
 pub use internal_http::{ClientMaker, RemoteSandbox, signed_client_maker, unix_seconds};
+pub use media_fetch::{FetchTimes, GuardedFetch};
 pub use metrics::print_metrics;
 pub use shutdown::shutdown_signal;
 pub use smtp::{SmtpError, SmtpMailer};

@@ -1,38 +1,23 @@
-use std::{
-    error::Error,
-    net::{IpAddr, SocketAddr},
-};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{
-    Client, Url,
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect,
-};
-use url::Host;
+use reqwest::Client;
 use waxwing_app::ports::{WebhookPost, WebhookPostError, WebhookRequest};
 
-use crate::is_public;
+use crate::guard::{Failure, Guard};
 
-/// Posts webhooks, and only to addresses that may be reached. The address is looked at twice: as it stands in the URL, and
-/// as it was resolved for this very connection, so that a name cannot change its mind in between.
+/// Posts webhooks, and only to addresses that may be reached, whatever their names resolve to.
 pub struct GuardedPost {
     client: Client,
-    allow_loopback: bool,
+    guard: Guard,
 }
 
 impl GuardedPost {
     /// `allow_loopback` is for sandbox builds, whose receivers run on the developer's machine.
     pub fn new(allow_loopback: bool) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .user_agent(concat!("Waxwing/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(std::sync::Arc::new(GuardedResolver { allow_loopback }))
-            .pool_max_idle_per_host(64)
-            .connect_timeout(std::time::Duration::from_secs(5))
-            .build()?;
-        Ok(Self { client, allow_loopback })
+        let guard = Guard { allow_loopback };
+        let client = guard.client(Duration::from_secs(5)).pool_max_idle_per_host(64).build()?;
+        Ok(Self { client, guard })
     }
 }
 
@@ -49,70 +34,15 @@ impl WebhookPost for GuardedPost {
             post = post.header("traceparent", traceparent);
         }
         // The answer's body is not read: it is the receiver's, and may be endless.
-        post.send().await.map(|answer| answer.status().as_u16()).map_err(|error| {
-            let mut cause: &dyn Error = &error;
-            while let Some(source) = cause.source() {
-                cause = source;
-            }
-            match cause.downcast_ref::<Forbidden>() {
-                Some(forbidden) => WebhookPostError::Forbidden(forbidden.to_string()),
-                None => WebhookPostError::NoAnswer(cause.to_string()),
-            }
+        post.send().await.map(|answer| answer.status().as_u16()).map_err(|error| match Failure::from(error) {
+            Failure::Forbidden(reason) => WebhookPostError::Forbidden(reason),
+            Failure::NoAnswer(reason) => WebhookPostError::NoAnswer(reason),
         })
     }
 
     fn check(&self, url: &str) -> Result<(), WebhookPostError> {
-        let forbidden = |reason: &str| Err(WebhookPostError::Forbidden(reason.to_owned()));
-        let Ok(url) = Url::parse(url) else { return forbidden("it is not a URL") };
-        if !matches!(url.scheme(), "http" | "https") {
-            return forbidden("only http and https are allowed");
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return forbidden("a URL with a user name or a password is not allowed");
-        }
-        let address = match url.host() {
-            None => return forbidden("it has no host"),
-            Some(Host::Domain(_)) => return Ok(()),
-            Some(Host::Ipv4(address)) => IpAddr::V4(address),
-            Some(Host::Ipv6(address)) => IpAddr::V6(address),
-        };
-        match allowed(address, self.allow_loopback) {
-            true => Ok(()),
-            false => forbidden("private, loopback, link-local and reserved addresses are not allowed"),
-        }
-    }
-}
-
-fn allowed(address: IpAddr, allow_loopback: bool) -> bool {
-    is_public(address) || (allow_loopback && address.is_loopback())
-}
-
-#[derive(Debug)]
-struct Forbidden;
-
-impl std::fmt::Display for Forbidden {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the name resolves to addresses that are not allowed")
-    }
-}
-
-impl Error for Forbidden {}
-
-struct GuardedResolver {
-    allow_loopback: bool,
-}
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allow_loopback = self.allow_loopback;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let good: Vec<SocketAddr> = found.filter(|found| allowed(found.ip(), allow_loopback)).collect();
-            match good.is_empty() {
-                true => Err(Box::new(Forbidden) as Box<dyn Error + Send + Sync>),
-                false => Ok(Box::new(good.into_iter()) as Addrs),
-            }
-        })
+        let checked = self.guard.check(url);
+        checked.map(|_| ()).map_err(|reason| WebhookPostError::Forbidden(reason.to_owned()))
     }
 }
 
