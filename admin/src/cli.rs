@@ -285,7 +285,8 @@ impl Command {
             Self::Rebuild(RebuildArgs { scan: ScanArgs { segments, restart } }) => {
                 let options = RebuildOptions { segments, restart, page_limit: None };
                 let report = |standing| meter.show(standing);
-                let work = rebuild(&deployment.engine, &deployment.commands.ports, &options, &report);
+                let (ports, search) = (&deployment.commands.ports, deployment.search.clone());
+                let work = rebuild(&deployment.engine, ports, search, &options, &report);
                 let report = until_interrupted(work).await?;
                 printed(&report, report.tally.failed == 0)
             },

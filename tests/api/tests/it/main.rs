@@ -22,5 +22,6 @@ mod operations;
 mod profile;
 mod rotation;
 mod sandbox;
+mod search;
 mod settings;
 mod walk;
