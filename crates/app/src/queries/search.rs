@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures::future::try_join_all;
 use waxwing_domain::{AccountId, Jid, SessionId};
@@ -25,10 +25,19 @@ pub async fn found_messages(
     cursor: Option<Found>,
     limit: usize,
 ) -> Result<MessagePage, PortError> {
+    // Those that were deleted are in no list, and their messages neither.
+    let sessions: HashSet<SessionId> = match filter.session {
+        Some(session) => HashSet::from([session]),
+        None => {
+            let all = all_sessions(records, account).await?;
+            all.into_iter().map(|session| session.id).filter(|id| allowed(*id)).collect()
+        },
+    };
     let mut query = SearchQuery {
         terms: filter.text.clone().unwrap_or_default(),
-        session: filter.session,
-        chats: chats(records, account, filter, allowed).await?,
+        // Where there is one only, no other is looked at.
+        session: sessions.iter().copied().next().filter(|_| sessions.len() == 1),
+        chats: chats(records, account, filter, &sessions).await?,
         after: filter.after,
         before: filter.before,
         descending: filter.descending,
@@ -45,7 +54,7 @@ pub async fn found_messages(
         }));
         // A message without a row is not listed yet, or no more.
         for view in views.await?.into_iter().flatten() {
-            if !allowed(view.session_id) || !filter.lets(&view) {
+            if !sessions.contains(&view.session_id) || !filter.lets(&view) {
                 continue;
             }
             if messages.len() == limit {
@@ -70,19 +79,12 @@ async fn chats(
     records: &dyn Records,
     account: AccountId,
     filter: &MessageFilter,
-    allowed: &(dyn Fn(SessionId) -> bool + Send + Sync),
+    sessions: &HashSet<SessionId>,
 ) -> Result<Vec<Jid>, PortError> {
     let Some(chat) = &filter.chat else { return Ok(Vec::new()) };
     if chat.lid().is_none() {
         return Ok(vec![chat.clone()]);
     }
-    let sessions: Vec<SessionId> = match filter.session {
-        Some(session) => vec![session],
-        None => {
-            let all = all_sessions(records, account).await?;
-            all.into_iter().map(|session| session.id).filter(|id| allowed(*id)).collect()
-        },
-    };
     let persons = sessions.iter().map(|session| identities::person(records, account, *session, chat.clone()));
     let known: BTreeSet<Jid> = try_join_all(persons).await?.into_iter().map(|person| person.jid).collect();
     Ok(if known.is_empty() { vec![chat.clone()] } else { known.into_iter().collect() })

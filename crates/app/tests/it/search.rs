@@ -4,16 +4,18 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use waxwing_app::{
+    commands::SessionWish,
+    execute::Cause,
     feed::Consumer as _,
     keys,
     ports::{Clock as _, Document, Found, PortError, Row, Search, SearchQuery},
-    projections::{MessageProjection, SearchProjection},
+    projections::{MessageProjection, SearchProjection, SessionProjection},
     queries::{MessageFilter, MessagePage, found_messages},
     search::{INDEXED_WORDS_MAX, PREFIX_WORDS_MAX, Terms, WordIndex},
 };
 use waxwing_domain::{Jid, MessageId, SessionId, message::MessageStatus};
 
-use crate::world::{World, account};
+use crate::world::{Pokes, World, account};
 
 const FRIEND: &str = "15550002222@s.whatsapp.net";
 const OTHER: &str = "15550003333@s.whatsapp.net";
@@ -78,6 +80,12 @@ async fn texts_are_found_by_words_with_every_filter_and_in_both_orders() {
             of_office.push(id);
         }
     }
+    let sessions = SessionProjection {
+        ports: world.ports.clone(),
+        records: world.engine.records(),
+        gateway: Arc::new(Pokes::default()),
+    };
+    world.follow(&sessions).await;
     for search in indexes(&world) {
         project(&world, &search).await;
         project(&world, &search).await;
@@ -102,6 +110,13 @@ async fn texts_are_found_by_words_with_every_filter_and_in_both_orders() {
         let page = found_messages(&*search, &*records, account(), &words("parcel"), &sees, None, 100).await;
         let seen: Vec<MessageId> = page.unwrap().messages.iter().map(|message| message.id).collect();
         assert_eq!(seen, of_office);
+    }
+    // What was said in a session that is deleted is in no list, and is not found.
+    world.commands.wish_session(account(), office, SessionWish::Delete, &Cause::system()).await.unwrap();
+    world.follow(&sessions).await;
+    let of_shop: Vec<MessageId> = sent.into_iter().filter(|id| !of_office.contains(id)).collect();
+    for search in indexes(&world) {
+        assert_eq!(all(&world, &search, &words("parcel")).await, of_shop);
     }
 }
 
