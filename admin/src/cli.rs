@@ -190,6 +190,8 @@ enum ConsumerName {
     Mail,
     /// Rows of messages.
     Messages,
+    /// Words of messages, where they are indexed.
+    Search,
     /// Rows of sessions.
     Sessions,
     /// Rows of webhook endpoints, and a delivery for each that wants an event.
@@ -205,6 +207,7 @@ impl ConsumerName {
             Self::ApiKeys => "api_keys",
             Self::Mail => "mail",
             Self::Messages => "messages",
+            Self::Search => "search",
             Self::Sessions => "sessions",
             Self::Webhooks => "webhooks",
             Self::Delivery => "delivery",
