@@ -141,7 +141,8 @@ impl WordIndex {
             self.records.write_each(writes).await?;
             written.extend(wanted.words.keys().cloned());
             let guard = there.as_ref().map_or(Guard::Absent, |row| Guard::Exactly(row.version));
-            let row = rows::row(key.clone(), wanted.version, wanted)?;
+            // It counts writes: one that changes nothing else still tells the others that words were written meanwhile.
+            let row = rows::row(key.clone(), there.as_ref().map_or(1, |row| row.version + 1), wanted)?;
             if self.records.write_each(vec![Write::Put(row, guard)]).await? == [true] {
                 return Ok(());
             }
