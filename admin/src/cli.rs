@@ -190,6 +190,8 @@ enum ConsumerName {
     Mail,
     /// Rows of messages.
     Messages,
+    /// Words of messages, where they are indexed.
+    Search,
     /// Rows of sessions.
     Sessions,
     /// Rows of webhook endpoints, and a delivery for each that wants an event.
@@ -205,6 +207,7 @@ impl ConsumerName {
             Self::ApiKeys => "api_keys",
             Self::Mail => "mail",
             Self::Messages => "messages",
+            Self::Search => "search",
             Self::Sessions => "sessions",
             Self::Webhooks => "webhooks",
             Self::Delivery => "delivery",
@@ -285,7 +288,8 @@ impl Command {
             Self::Rebuild(RebuildArgs { scan: ScanArgs { segments, restart } }) => {
                 let options = RebuildOptions { segments, restart, page_limit: None };
                 let report = |standing| meter.show(standing);
-                let work = rebuild(&deployment.engine, &deployment.commands.ports, &options, &report);
+                let (ports, search) = (&deployment.commands.ports, deployment.search.clone());
+                let work = rebuild(&deployment.engine, ports, search, &options, &report);
                 let report = until_interrupted(work).await?;
                 printed(&report, report.tally.failed == 0)
             },

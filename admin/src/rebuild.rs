@@ -1,6 +1,9 @@
 //! Read models from the journal.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
 
 use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
 use jiff::Timestamp;
@@ -8,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use waxwing_app::{
     execute::CommandPorts,
     feed,
-    ports::{PortError, StreamName},
-    projections::{Rebuild, Rebuilt},
+    ports::{PortError, Search, StreamName},
+    projections::{Rebuild, Rebuilt, SearchProjection},
 };
 use waxwing_aws::{AwsEngine, JournalScan, StreamFilter};
 use waxwing_domain::AccountId;
@@ -98,6 +101,7 @@ struct Part {
 struct Work<'a> {
     engine: &'a AwsEngine,
     rebuild: Rebuild,
+    search: Option<SearchProjection>,
     checkpoint: &'a Checkpoint,
     run: &'a Run,
     page_limit: Option<u32>,
@@ -107,10 +111,11 @@ struct Work<'a> {
 }
 
 /// Makes all rows of messages, sessions, webhook endpoints and API keys, the audit log and the operator's lists what the journal
-/// says. Goes on with a run that was not ended.
+/// says, and indexes the words of all messages where `search` is given. Goes on with a run that was not ended.
 pub async fn rebuild(
     engine: &AwsEngine,
     ports: &CommandPorts,
+    search: Option<Arc<dyn Search>>,
     options: &RebuildOptions,
     report: Report<'_>,
 ) -> Result<RebuildReport, OperatorError> {
@@ -125,6 +130,7 @@ pub async fn rebuild(
     let work = Work {
         engine,
         rebuild: Rebuild { ports: ports.clone(), records: engine.records() },
+        search: search.map(|search| SearchProjection { ports: ports.clone(), search }),
         checkpoint: &checkpoint,
         run: &run,
         page_limit: options.page_limit,
@@ -184,7 +190,17 @@ impl Work<'_> {
     }
 
     async fn stream(&self, account: AccountId, stream: StreamName) -> Result<Tally, PortError> {
-        let rebuilt = patiently(async || self.rebuild.stream(account, &stream).await).await;
+        let rebuilt = patiently(async || {
+            let rebuilt = self.rebuild.stream(account, &stream).await?;
+            match &self.search {
+                Some(search) if matches!(rebuilt, Rebuilt::Right | Rebuilt::Replaced) => {
+                    search.rebuild(account, &stream).await?;
+                },
+                _ => {},
+            }
+            Ok(rebuilt)
+        })
+        .await;
         let one = Tally { streams: 1, ..Tally::default() };
         Ok(match rebuilt {
             Ok(Rebuilt::NoRows) => Tally::default(),

@@ -54,6 +54,7 @@ pub fn api(deployment: &Deployment) -> Result<Api, Error> {
     let registration_open = environment("WAXWING_REGISTRATION").as_deref() == Some("open");
     Ok(Api {
         records: deployment.records(),
+        search: deployment.search.clone(),
         pairing: deployment.pairing.clone(),
         sessions: None,
         webhooks: post(deployment)?,

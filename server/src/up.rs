@@ -21,7 +21,8 @@ use waxwing_app::{
     ports::{Gateway, WebhookPost},
     processes::{Delivery, Erasing, MailDispatch, MailFanOut, WebhookDispatch, WebhookFanOut},
     projections::{
-        ApiKeyProjection, AuditProjection, DirectoryProjection, MessageProjection, SessionProjection,
+        ApiKeyProjection, AuditProjection, DirectoryProjection, MessageProjection, SearchProjection,
+        SessionProjection,
     },
 };
 use waxwing_domain::Network as WhatsappNetwork;
@@ -155,6 +156,7 @@ impl Parts {
         let api = Api {
             commands: commands.clone(),
             records: engine.records(),
+            search: Some(engine.search()),
             pairing: Arc::new(host.clone()),
             sessions: Some(Arc::new(host.clone())),
             webhooks: post,
@@ -195,7 +197,7 @@ fn erasing(Installation { engine, commands, .. }: &Installation) -> Erasing {
     Erasing { commands: commands.clone(), keys: engine.keys(), erasure: engine.erasure() }
 }
 
-fn consumers(installation: &Installation, gateway: &Arc<dyn Gateway>) -> [Arc<dyn Consumer>; 9] {
+fn consumers(installation: &Installation, gateway: &Arc<dyn Gateway>) -> [Arc<dyn Consumer>; 10] {
     let (ports, engine) = (&installation.commands.ports, &installation.engine);
     [
         Arc::new(ApiKeyProjection { ports: ports.clone(), records: engine.records() }),
@@ -204,6 +206,7 @@ fn consumers(installation: &Installation, gateway: &Arc<dyn Gateway>) -> [Arc<dy
         Arc::new(erasing(installation)),
         Arc::new(MailFanOut { work: engine.work() }),
         Arc::new(MessageProjection { ports: ports.clone(), records: engine.records() }),
+        Arc::new(SearchProjection { ports: ports.clone(), search: engine.search() }),
         Arc::new(SessionProjection {
             ports: ports.clone(),
             records: engine.records(),

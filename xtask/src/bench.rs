@@ -47,6 +47,8 @@ pub(crate) struct BenchArgs {
 enum Part {
     /// The journal of the embedded engine, next to SQLite without us.
     Journal,
+    /// A million messages: finding them by their words, and pages of a chat.
+    Search,
     /// waxwing as a process: accepting, the way to the webhook, memory of sessions.
     Process,
     /// Who calls and how often: authentication, the limiter, passwords, and what it takes of accepting.
@@ -68,6 +70,11 @@ pub(crate) fn run(arguments: BenchArgs) -> Result<()> {
             ["run", "--quiet", "--release", "--package", "waxwing-embedded", "--example", "journal_bench"];
         eprintln!("\n==> journal");
         report += &journal_rows(&output(&mut cargo(&journal))?)?;
+    }
+    if wanted(Part::Search) {
+        let bench =
+            ["run", "--quiet", "--release", "--package", "waxwing-embedded", "--example", "search_bench"];
+        report += &shown("search", &mut cargo(&bench))?;
     }
     if wanted(Part::Process) {
         step("build waxwing for release", &mut cargo(&BUILD_WAXWING))?;

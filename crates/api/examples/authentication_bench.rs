@@ -85,6 +85,7 @@ async fn office(folder: &std::path::Path) -> Office {
         features: Arc::new(FeatureSwitches::new(ports.clone(), false)),
         mail: Arc::new(KeptMail { ports, records: engine.records() }),
         records: engine.records(),
+        search: Some(engine.search()),
         work: engine.work(),
         commands,
         ids,

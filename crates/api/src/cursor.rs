@@ -16,6 +16,11 @@ pub(crate) fn decode(cursor: Option<&str>) -> Result<Option<String>, Problem> {
     let position = URL_SAFE_NO_PAD.decode(cursor).ok().filter(|_| cursor.len() <= LEN_MAX);
     match position.and_then(|bytes| String::from_utf8(bytes).ok()) {
         Some(position) if !position.is_empty() => Ok(Some(position)),
-        _ => Err(Problem::field("/query/cursor", "expected the next_cursor of an earlier page")),
+        _ => Err(unknown()),
     }
+}
+
+/// What is no cursor of that list.
+pub(crate) fn unknown() -> Problem {
+    Problem::field("/query/cursor", "expected the next_cursor of an earlier page")
 }

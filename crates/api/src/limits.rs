@@ -7,6 +7,7 @@ use waxwing_app::{
     kept_mail::MAILS_MAX,
     passwords::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN},
     queries::{SESSIONS_MAX, USAGE_DAYS_MAX, USAGE_QUERIES_MAX},
+    search::{INDEXED_WORDS_MAX, PREFIX_WORDS_MAX, TERM_WORDS_MAX, TERMS_MAX, WORD_CHARS_MAX},
 };
 use waxwing_domain::{account, api_key, content::TEXT_CHARS_MAX, session, webhook_endpoint};
 
@@ -91,6 +92,10 @@ fn sizes() -> Vec<(&'static str, String)> {
         ("text of a message", chars(TEXT_CHARS_MAX)),
         ("`metadata` of a message, as JSON", bytes(routes::METADATA_BYTES_MAX)),
         ("`q` of a list of messages", chars(routes::Q_CHARS_MAX)),
+        ("words and phrases of one `q`; words of all of them", format!("{TERMS_MAX}; {TERM_WORDS_MAX}")),
+        ("a word that is searched; the rest is left out", chars(WORD_CHARS_MAX)),
+        ("words of a message that are indexed on AWS, different ones", count(INDEXED_WORDS_MAX)),
+        ("words that `word*` stands for on AWS", count(PREFIX_WORDS_MAX)),
         ("a password", format!("{PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters")),
         ("days of one request for usage", count(USAGE_DAYS_MAX)),
         (

@@ -11,7 +11,7 @@ use waxwing_app::{
     features::FeatureSwitches,
     id_source::IdSource,
     kept_mail::KeptMail,
-    ports::{CountsSessions, Pairing, Records, SandboxControl, WebhookPost, Work},
+    ports::{CountsSessions, Pairing, Records, SandboxControl, Search, WebhookPost, Work},
 };
 
 use crate::{CorsOrigin, RateLimits, client_address::TrustedProxy};
@@ -23,6 +23,8 @@ pub struct Api {
     pub commands: Commands,
     /// Read models.
     pub records: Arc<dyn Records>,
+    /// Messages by their words, where they are indexed; where not, each message is looked at.
+    pub search: Option<Arc<dyn Search>>,
     /// Links sessions.
     pub pairing: Arc<dyn Pairing>,
     /// Counts sessions, where they are in this process.

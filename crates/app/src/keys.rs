@@ -43,6 +43,16 @@ pub fn whatsapp_id(
     }
 }
 
+/// Partition of the words that begin with these characters, where words are indexed as rows; sorted by word and position.
+pub fn search_words(account: AccountId, beginning: &str) -> String {
+    format!("{account}/words/{beginning}")
+}
+
+/// Which words of a message are indexed.
+pub fn searched_message(account: AccountId, message: MessageId) -> Key {
+    Key::new(format!("{account}/searched/{message}"), "words")
+}
+
 /// Which phone number stands behind a hidden user, as the session was told.
 pub fn phone_of_lid(account: AccountId, session: SessionId, lid: &Lid) -> Key {
     Key::new(format!("{account}/{session}/phone-of-lid"), lid.digits())

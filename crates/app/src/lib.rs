@@ -22,6 +22,7 @@ pub mod queries;
 pub mod recent;
 pub mod rotation;
 pub mod rows;
+pub mod search;
 pub mod sent_mail;
 mod tokens;
 pub mod told_events;

@@ -7,6 +7,7 @@ mod journal;
 mod mailer;
 mod media_fetch;
 mod records;
+mod search;
 mod secrets;
 mod system;
 mod work;
@@ -21,6 +22,7 @@ pub use journal::{Appended, Claim, ClaimKey, Commit, Feed, FeedItem, Journal, Or
 pub use mailer::{MailError, Mailer};
 pub use media_fetch::{FetchError, Fetched, FetchedBody, MediaFetch};
 pub use records::{Bounds, Consistency, Guard, IndexEntry, Key, Query, Records, Row, Write};
+pub use search::{Document, Found, Search, SearchPage, SearchQuery};
 pub use secrets::{KeyedHash, Sealed, SecretBox};
 pub use system::{Clock, Entropy, EntropyExt};
 pub use work::{DeadJob, Job, NewJob, Queue, Work};

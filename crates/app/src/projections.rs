@@ -5,6 +5,7 @@ mod audit;
 mod directory;
 mod messages;
 mod rebuild;
+mod search;
 mod sessions;
 
 pub use api_keys::ApiKeyProjection;
@@ -13,6 +14,7 @@ pub use audit::AuditProjection;
 pub use directory::DirectoryProjection;
 pub use messages::MessageProjection;
 pub use rebuild::{Rebuild, Rebuilt};
+pub use search::SearchProjection;
 pub use sessions::SessionProjection;
 pub(crate) use sessions::writes as session_writes;
 

@@ -9,11 +9,13 @@ use waxwing_app::{
     feed::Consumer,
     id_source::IdSource,
     kept_mail::KeptMail,
-    ports::{Clock, Entropy, Gateway, Mailer, Pairing, PortError, Records, Work},
+    ports::{Clock, Entropy, Gateway, Mailer, Pairing, PortError, Records, Search, Work},
     processes::{Delivery, Erasing, MailDispatch, MailFanOut, WebhookFanOut},
     projections::{
-        ApiKeyProjection, AuditProjection, DirectoryProjection, MessageProjection, SessionProjection,
+        ApiKeyProjection, AuditProjection, DirectoryProjection, MessageProjection, SearchProjection,
+        SessionProjection,
     },
+    search::WordIndex,
     sent_mail::SentOnce,
 };
 use waxwing_domain::Network;
@@ -36,6 +38,9 @@ pub enum DeploymentError {
     /// The environment says something that cannot be.
     #[error("WAXWING_NETWORK is {0:?}; it is sandbox or whatsapp")]
     Network(String),
+    /// The environment says something that cannot be.
+    #[error("WAXWING_WORD_INDEX is {0:?}; it is on or off")]
+    WordIndex(String),
     /// The environment says something that is no number.
     #[error("{0} is not a number")]
     NoNumber(&'static str),
@@ -53,6 +58,8 @@ fn number(variable: &impl Fn(&str) -> Option<String>, name: &'static str) -> Res
 pub struct Deployment {
     /// Journal, records, secrets.
     pub engine: AwsEngine,
+    /// Messages by their words, where `WAXWING_WORD_INDEX` is `on`: it takes a write unit for each word of a message.
+    pub search: Option<Arc<dyn Search>>,
     /// Jobs.
     pub work: Arc<AwsWork>,
     /// Use cases.
@@ -83,6 +90,11 @@ impl Deployment {
             name if name == Network::Sandbox.as_str() => Network::Sandbox,
             name if name == Network::Whatsapp.as_str() => Network::Whatsapp,
             name => return Err(DeploymentError::Network(name)),
+        };
+        let has_word_index = match variable("WAXWING_WORD_INDEX").as_deref() {
+            None | Some("off") => false,
+            Some("on") => true,
+            Some(other) => return Err(DeploymentError::WordIndex(other.to_owned())),
         };
         let internal_key_id = variable("WAXWING_INTERNAL_KEY_SECRET_ID")
             .ok_or(MissingSetting("WAXWING_INTERNAL_KEY_SECRET_ID"))?;
@@ -118,12 +130,14 @@ impl Deployment {
             }),
             None => mail.clone(),
         };
+        let search = WordIndex { records: records.clone() };
+        let search = has_word_index.then(|| Arc::new(search) as Arc<dyn Search>);
         let (made, key) = (maker.clone(), internal_key.clone());
         let gateway = HttpGateway::new(records, Arc::new(move |address| made(address, key.clone())));
         let gateway = Arc::new(gateway);
         let sandbox = variable("WAXWING_SANDBOX_URL").map(|url| maker(&url, internal_key.clone()));
         let pairing = gateway.clone();
-        Ok(Self { engine, work, commands, mail, mailer, gateway, pairing, internal_key, sandbox })
+        Ok(Self { engine, search, work, commands, mail, mailer, gateway, pairing, internal_key, sandbox })
     }
 
     /// Read models and state.
@@ -139,7 +153,7 @@ impl Deployment {
     /// What follows from commits for those who read.
     pub fn projections(&self) -> Vec<Arc<dyn Consumer>> {
         let (ports, records) = (self.commands.ports.clone(), self.records());
-        vec![
+        let mut projections: Vec<Arc<dyn Consumer>> = vec![
             Arc::new(ApiKeyProjection { ports: ports.clone(), records: records.clone() }),
             Arc::new(AuditProjection { ports: ports.clone(), records: records.clone() }),
             Arc::new(DirectoryProjection { ports: ports.clone(), records: records.clone() }),
@@ -151,8 +165,12 @@ impl Deployment {
                 records: records.clone(),
                 gateway: self.gateway.clone(),
             }),
-            Arc::new(WebhookFanOut { ports, records, work: self.work() }),
-        ]
+            Arc::new(WebhookFanOut { ports: ports.clone(), records, work: self.work() }),
+        ];
+        if let Some(search) = self.search.clone() {
+            projections.push(Arc::new(SearchProjection { ports, search }));
+        }
+        projections
     }
 
     /// Who sends mails.

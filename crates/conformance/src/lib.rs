@@ -13,6 +13,7 @@ mod feed;
 mod journal;
 mod records;
 mod samples;
+mod search;
 mod secret_box;
 mod work;
 
@@ -23,5 +24,6 @@ pub use exclusive_work::exclusive_work;
 pub use feed::feed;
 pub use journal::journal;
 pub use records::records;
+pub use search::search;
 pub use secret_box::secret_box;
 pub use work::{WORK_QUEUES, work};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use waxwing_app::ports::{
-    Clock, Entropy, Erasure, Feed, Journal, KeyCustody, PortError, Records, SecretBox, Work,
+    Clock, Entropy, Erasure, Feed, Journal, KeyCustody, PortError, Records, Search, SecretBox, Work,
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     readers::Readers,
     records::SqliteRecords,
     schema,
+    search::SqliteSearch,
     secrets::LocalSecretBox,
     signals::Signals,
     store::Store,
@@ -101,6 +102,11 @@ impl Engine {
     /// Read models and state.
     pub fn records(&self) -> Arc<dyn Records> {
         Arc::new(SqliteRecords { store: Arc::clone(&self.store) })
+    }
+
+    /// Messages by their words.
+    pub fn search(&self) -> Arc<dyn Search> {
+        Arc::new(SqliteSearch { store: Arc::clone(&self.store) })
     }
 
     /// Due rows.

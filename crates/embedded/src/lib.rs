@@ -5,7 +5,7 @@
 //! was answered before they began.
 //!
 //! ```text
-//! DIR/waxwing.db     commits, claims, checkpoints, records, jobs, wrapped data keys
+//! DIR/waxwing.db     commits, claims, checkpoints, records, the index of words, jobs, wrapped data keys
 //! DIR/master.key     the key that wraps the data keys (mode 0600); beside it, while it is rotated, master.key.new
 //! DIR/waxwing.lock   held by the one process that uses the folder; says which
 //! ```
@@ -23,6 +23,7 @@ mod open_error;
 mod readers;
 mod records;
 mod schema;
+mod search;
 mod secrets;
 mod signals;
 mod store;

@@ -15,6 +15,7 @@ pub(crate) use self::writes::remove_expired;
 use crate::{
     codec::time_ms,
     failure::{Stop, over_limit},
+    search,
     store::Store,
     writer::Transaction,
 };
@@ -76,9 +77,19 @@ impl Erasure for SqliteRecords {
         let chunk = move |transaction: &Transaction<'_>| {
             Ok(writes::remove_partitions(transaction.connection(), &account.to_string(), ERASED_AT_ONCE)?)
         };
-        let removed = self.store.writer.run(chunk).await?;
+        let mut removed = self.store.writer.run(chunk).await?;
+        let mut is_all = removed < ERASED_AT_ONCE;
+        if is_all {
+            let chunk = move |transaction: &Transaction<'_>| {
+                Ok(search::erase_some(transaction.connection(), account, ERASED_AT_ONCE)?)
+            };
+            (removed, is_all) = {
+                let (documents, is_all) = self.store.writer.run(chunk).await?;
+                (removed + documents, is_all)
+            };
+        }
         // What is left is found anew.
-        Ok(Erased { rows: removed as u64, next: (removed == ERASED_AT_ONCE).then(String::new) })
+        Ok(Erased { rows: removed as u64, next: (!is_all).then(String::new) })
     }
 }
 

@@ -26,7 +26,8 @@ const CACHED_STATEMENTS: usize = 96;
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
 /// Each brings the schema one version further and is never changed again.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Opens the database at `path` for writing, made on first use, at the newest schema.
 pub(crate) fn open_writable(path: &Path, max_page_count: Option<u32>) -> Result<Connection, OpenError> {

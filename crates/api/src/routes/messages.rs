@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use waxwing_app::{
     commands::{NewMessage, Once, Repeatable},
+    ports::Found,
     queries::{self, MessageFilter},
+    search::Terms,
     told_events,
     views::MessageView,
 };
@@ -119,9 +121,10 @@ pub(super) struct MessagesQuery {
     /// Only those that were recorded earlier.
     #[param(value_type = Option<String>, format = DateTime)]
     before: Option<Timestamp>,
-    /// With this text in theirs, whatever the case; up to 200 characters. Looks at each message: a page may be short
-    /// while there is a cursor.
-    #[param(max_length = 200)]
+    /// With these words, up to 8, whatever the case and the accents. A word that ends in `*` is the beginning of one (of two
+    /// characters or more); words in double quotes stand side by side; all else separates words and means nothing. Finds
+    /// words of texts and captions, a second after the message. A page may be short while there is a cursor.
+    #[param(min_length = 1, max_length = 256)]
     q: Option<String>,
     /// `asc` (oldest first, the default) or `desc`.
     order: Option<String>,
@@ -144,7 +147,7 @@ const KINDS: &[&str] = &[
     "unsupported",
 ];
 /// Longest `q`, in characters.
-pub(crate) const Q_CHARS_MAX: usize = 200;
+pub(crate) const Q_CHARS_MAX: usize = 256;
 
 /// `None` for a status that no message has.
 fn status(text: &str) -> Result<Option<MessageStatus>, Problem> {
@@ -167,8 +170,10 @@ impl MessagesQuery {
             return Err(Problem::field("/query/type", format!("expected one of {}", KINDS.join(", "))));
         }
         if self.q.as_ref().is_some_and(|q| q.is_empty() || q.chars().count() > Q_CHARS_MAX) {
-            return Err(Problem::field("/query/q", "expected 1 to 200 characters"));
+            return Err(Problem::field("/query/q", "expected 1 to 256 characters"));
         }
+        let terms = self.q.as_deref().map(Terms::parse).transpose();
+        let terms = terms.map_err(|error| Problem::field("/query/q", error.to_string()))?;
         let chat = self.chat.as_deref().map(str::trim).map(Recipient::parse).transpose();
         let chat = chat.map_err(|error| Problem::field("/query/chat", error.to_string()))?;
         let descending = match self.order.as_deref() {
@@ -182,7 +187,7 @@ impl MessagesQuery {
             direction: self.direction,
             status: status.flatten(),
             kind: self.kind.clone(),
-            text: self.q.as_ref().map(|q| q.to_lowercase()),
+            text: terms,
             after: self.after,
             before: self.before,
             descending,
@@ -212,7 +217,15 @@ pub(super) async fn list_messages(
         return Ok(answer(StatusCode::OK, Page::<Value> { data: Vec::new(), next_cursor: None }));
     };
     let allowed = |session| actor.may_touch(session);
-    let page = queries::messages(&*api.records, actor.account(), &filter, &allowed, cursor, limit).await?;
+    let (records, account) = (&*api.records, actor.account());
+    let page = match &api.search {
+        Some(search) if filter.text.is_some() => {
+            let behind = cursor.as_deref().map(|cursor| Found::parse(cursor).ok_or_else(cursor::unknown));
+            let behind = behind.transpose()?;
+            queries::found_messages(&**search, records, account, &filter, &allowed, behind, limit).await?
+        },
+        _ => queries::messages(records, account, &filter, &allowed, cursor, limit).await?,
+    };
     let data: Vec<Value> = page.messages.iter().map(told_events::message_json).collect();
     Ok(answer(StatusCode::OK, Page { data, next_cursor: page.next.map(|next| cursor::encode(&next)) }))
 }

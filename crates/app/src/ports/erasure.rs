@@ -41,7 +41,7 @@ pub struct Erased {
 /// Rows, found by whose they are and not by their keys.
 #[async_trait]
 pub trait Erasure: Send + Sync {
-    /// Removes some hundred rows of the account, with their index entries, from where `after` of an earlier call says. Its
+    /// Removes some hundred rows of the account, with their index entries and what a search found of it, from where `after` of an earlier call says. Its
     /// wrapped data keys stay. All calls together read a whole table on AWS: for the end of an account, not for requests.
     async fn erase_rows(&self, account: AccountId, after: Option<&str>) -> Result<Erased, PortError>;
 }

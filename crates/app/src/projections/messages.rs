@@ -137,11 +137,11 @@ pub(super) async fn writes_of_whole(
     Ok(vec![index(account, &view)?, row_of(account, &view, version)?])
 }
 
-fn no_message(stream: &StreamName) -> PortError {
+pub(super) fn no_message(stream: &StreamName) -> PortError {
     PortError::Corrupt(format!("{stream} does not begin with a message"))
 }
 
-async fn apply<'a>(
+pub(super) async fn apply<'a>(
     ports: &CommandPorts,
     mut view: Option<MessageView>,
     id: MessageId,

@@ -58,7 +58,8 @@ enum Found {
 
 impl Rebuild {
     /// Consumers whose read models are rebuilt.
-    pub const CONSUMERS: [&str; 6] = ["api_keys", "audit", "directory", "messages", "sessions", "webhooks"];
+    pub const CONSUMERS: [&str; 7] =
+        ["api_keys", "audit", "directory", "messages", "search", "sessions", "webhooks"];
 
     /// Which consumers of the feed otherwise keep the rows of streams of this aggregate type.
     pub fn consumers_of(kind: &str) -> &'static [&'static str] {
@@ -66,7 +67,7 @@ impl Rebuild {
             <Account as Aggregate>::TYPE | <User as Aggregate>::TYPE => &["audit", "directory"],
             <ApiKey as Aggregate>::TYPE => &["api_keys", "audit"],
             <Features as Aggregate>::TYPE => &["audit"],
-            <Message as Aggregate>::TYPE => &["messages"],
+            <Message as Aggregate>::TYPE => &["messages", "search"],
             <Session as Aggregate>::TYPE => &["audit", "sessions"],
             <WebhookEndpoint as Aggregate>::TYPE => &["audit", "webhooks"],
             _ => &[],
@@ -131,6 +132,8 @@ impl Rebuild {
         match consumer {
             "audit" => audit::writes_of_whole(&self.ports, &*self.records, stream, &commits().await?).await,
             "directory" => Ok(vec![directory::write(&self.ports, account, stream).await?]),
+            // Not rows but an index: `SearchProjection::rebuild`.
+            "search" => Ok(Vec::new()),
             "messages" => messages::writes_of_whole(&self.ports, account, stream, &commits().await?).await,
             "sessions" => {
                 let id = SessionId::parse(stream.id()).map_err(unreadable)?;

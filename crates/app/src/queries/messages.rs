@@ -15,7 +15,9 @@ use crate::{
     execute::CommandPorts,
     identities, keys,
     ports::{Bounds, Commit, PortError, Query, Records, StreamName},
-    rows, told_events,
+    rows,
+    search::Terms,
+    told_events,
     views::MessageView,
 };
 
@@ -112,7 +114,7 @@ fn step_of(event: &MessageEvent) -> (MessageStatus, Timestamp) {
 
 /// How many messages are read for one page, more or less: filters may leave most of them out, and then the page is short. On
 /// AWS a caller who waits pays for each of them, and gets no answer at all after 29 s.
-const READ_MAX: usize = 2_000;
+pub(super) const READ_MAX: usize = 2_000;
 /// The fewest and the most that are read at once of one of several lists that are merged.
 const LIST_CHUNK_MIN: usize = 10;
 const LIST_CHUNK_MAX: usize = 500;
@@ -130,8 +132,8 @@ pub struct MessageFilter {
     pub status: Option<MessageStatus>,
     /// Of this kind.
     pub kind: Option<String>,
-    /// With this text, in lower case, in theirs.
-    pub text: Option<String>,
+    /// With these words.
+    pub text: Option<Terms>,
     /// Committed after this time.
     pub after: Option<Timestamp>,
     /// Committed before this time.
@@ -141,18 +143,24 @@ pub struct MessageFilter {
 }
 
 impl MessageFilter {
-    fn lets(&self, view: &MessageView) -> bool {
+    pub(super) fn lets(&self, view: &MessageView) -> bool {
         self.direction.is_none_or(|direction| direction == view.direction)
             && self.status.is_none_or(|status| status == view.status)
             && self.kind.as_ref().is_none_or(|kind| kind == view.content.kind())
-            && self.text.as_ref().is_none_or(|wanted| {
-                view.content.text().is_some_and(|text| text.to_lowercase().contains(wanted))
-            })
+            && self
+                .text
+                .as_ref()
+                .is_none_or(|terms| view.content.text().is_some_and(|text| terms.are_in(text)))
     }
 
     /// True when messages are left out that stand in the lists.
     fn selects(&self) -> bool {
-        self.direction.is_some() || self.status.is_some() || self.kind.is_some() || self.text.is_some()
+        self.selects_beyond_text() || self.text.is_some()
+    }
+
+    /// True when messages are left out that have the words.
+    pub(super) fn selects_beyond_text(&self) -> bool {
+        self.direction.is_some() || self.status.is_some() || self.kind.is_some()
     }
 
     /// The part of a list that times and cursor leave. Positions start with the commit time in milliseconds.

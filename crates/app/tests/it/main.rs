@@ -12,6 +12,7 @@ mod mails;
 mod members;
 mod rebuild;
 mod rotation;
+mod search;
 mod sign_in;
 mod usage;
 mod webhooks;

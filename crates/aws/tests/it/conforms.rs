@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use waxwing_app::ports::{Consistency, Key, PortError, Query, Records, Row, Write};
+use waxwing_app::{
+    ports::{Consistency, Key, PortError, Query, Records, Row, Write},
+    search::WordIndex,
+};
 use waxwing_conformance as conformance;
 
 use crate::{emulators::Dynamo, fixture::Fixture, on_both};
 
-on_both!(journal_conforms, secret_box_conforms);
+on_both!(journal_conforms, search_conforms, secret_box_conforms);
 
 async fn journal_conforms(fixture: Fixture) {
     conformance::journal(&*fixture.engine.journal(), &fixture.clock).await;
@@ -53,6 +56,11 @@ impl Records for SmallTransactions {
     async fn query(&self, query: Query) -> Result<Vec<Row>, PortError> {
         self.0.query(query).await
     }
+}
+
+async fn search_conforms(fixture: Fixture) {
+    let index = WordIndex { records: fixture.engine.records() };
+    conformance::search(&index, &*fixture.engine.erasure()).await;
 }
 
 async fn secret_box_conforms(fixture: Fixture) {

@@ -66,7 +66,7 @@ async fn filled(fixture: Fixture) -> World {
 }
 
 async fn run(world: &World, options: &RebuildOptions) -> Result<RebuildReport, OperatorError> {
-    rebuild(&world.fixture.engine, &world.ports, options, &|_| {}).await
+    rebuild(&world.fixture.engine, &world.ports, None, options, &|_| {}).await
 }
 
 async fn right_rows_are_left_alone(fixture: Fixture) {
@@ -172,7 +172,7 @@ async fn a_rebuild_that_was_killed_goes_on_where_it_was(fixture: Fixture) {
         tokio::select! {
             biased;
             () = far.notified() => kills += 1,
-            ended = rebuild(&world.fixture.engine, &world.ports, &OPTIONS, &report) => break ended.unwrap(),
+            ended = rebuild(&world.fixture.engine, &world.ports, None, &OPTIONS, &report) => break ended.unwrap(),
         }
         assert!(world.table().await.keys().any(|(pk, _)| *pk == keys::operation("rebuild")));
         assert!(kills < 50);

@@ -3,6 +3,7 @@
 mod erasure;
 mod journal_and_feed;
 mod records;
+mod search;
 mod secret_box;
 mod work;
 

@@ -60,3 +60,37 @@ pub(super) fn places(connection: &Connection, query: &Query) -> Result<Vec<Strin
     let places = statement.query_map(params_from_iter(parameters), |row| row.get(0))?;
     Ok(places.collect::<rusqlite::Result<_>>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use waxwing_app::ports::Bounds;
+
+    use super::*;
+
+    /// A page of a chat costs what the page has, however many messages there are: nothing is walked through, nothing sorted.
+    #[test]
+    fn a_page_is_read_along_an_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../schema/1.sql")).unwrap();
+        for (index, descending, bound) in [(0, false, None), (2, false, Some("m")), (2, true, Some("m"))] {
+            let query = Query {
+                index,
+                partition: "chat".to_owned(),
+                bounds: Bounds { after: None, before: bound.map(str::to_owned) },
+                descending,
+                limit: 50,
+            };
+            let (limit, now_ms) = (50_i64, 0_i64);
+            let mut parameters: Vec<&dyn ToSql> = vec![&query.partition, &now_ms, &limit];
+            if query.index > 0 {
+                parameters.push(&query.index);
+            }
+            let sql = format!("EXPLAIN QUERY PLAN {}", select(&query, &mut parameters));
+            let mut statement = connection.prepare(&sql).unwrap();
+            let steps =
+                statement.query_map(params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
+            assert!(!steps.is_empty() && steps.iter().all(|step| step.starts_with("SEARCH")), "{steps:?}");
+        }
+    }
+}

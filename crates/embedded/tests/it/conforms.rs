@@ -1,5 +1,6 @@
 //! Every port of the engine passes its suite.
 
+use waxwing_app::search::WordIndex;
 use waxwing_conformance as conformance;
 
 use crate::Fixture;
@@ -21,6 +22,20 @@ async fn sqlite_records_conform() {
     let fixture = Fixture::new();
     conformance::records(&*fixture.engine.records(), &fixture.clock).await;
     conformance::erasure(&*fixture.engine.records(), &*fixture.engine.erasure()).await;
+}
+
+#[tokio::test]
+async fn sqlite_search_conforms() {
+    let fixture = Fixture::new();
+    conformance::search(&*fixture.engine.search(), &*fixture.engine.erasure()).await;
+}
+
+/// The index for engines without one of their own.
+#[tokio::test]
+async fn the_word_index_conforms_on_sqlite_records() {
+    let fixture = Fixture::new();
+    let index = WordIndex { records: fixture.engine.records() };
+    conformance::search(&index, &*fixture.engine.erasure()).await;
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod full_disk;
 mod journal_model;
 mod maintenance;
 mod rotation;
+mod search;
 mod secrets;
 
 use std::sync::{

@@ -89,7 +89,9 @@ async fn wrong_bodies_are_refused_and_the_field_is_named() -> Result<()> {
     names(&client.get("/messages?limit=0").await?, "/query/limit")?;
     names(&client.get("/messages?type=carrier_pigeon").await?, "/query/type")?;
     names(&client.get("/messages?status=unknown").await?, "/query/status")?;
-    names(&client.get(&format!("/messages?q={}", "x".repeat(201))).await?, "/query/q")?;
+    names(&client.get(&format!("/messages?q={}", "x".repeat(257))).await?, "/query/q")?;
+    names(&client.get("/messages?q=a+b+c+d+e+f+g+h+i").await?, "/query/q")?;
+    names(&client.get("/messages?q=a&cursor=bm90aGluZw").await?, "/query/cursor")?;
     names(&client.get("/messages?limit=201").await?, "/query/limit")?;
     names(&client.get("/messages?cursor=%25").await?, "/query/cursor")?;
     ensure!(client.get("/messages?colour=red").await?.status == 422);

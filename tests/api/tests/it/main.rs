@@ -23,5 +23,6 @@ mod profile;
 mod rotation;
 mod sandbox;
 mod sandbox_kinds;
+mod search;
 mod settings;
 mod walk;
