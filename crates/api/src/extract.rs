@@ -17,7 +17,7 @@ pub(crate) use actor::{
     MembersRead, MembersWrite, MessagesRead, MessagesSend, MetricsRead, SandboxRead, SandboxWrite, Scope,
     SessionsRead, SessionsWrite, WebhooksRead, WebhooksWrite,
 };
-pub(crate) use body::{BODY_BYTES_MAX, Body};
+pub(crate) use body::{BODY_BYTES_MAX, Body, read_value};
 pub(crate) use feature_path::{AccountFeaturePath, FeaturePath};
 pub(crate) use id_path::{IdPath, PhonePath};
 pub(crate) use idempotency_key::{IdempotencyKey, LEN_MAX as IDEMPOTENCY_KEY_LEN_MAX};

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod members;
+mod messages;
 mod sandbox;
 
 use axum::{
@@ -18,7 +19,7 @@ use waxwing_app::{
     },
     ports::{GatewayError, PairingCodeError, PortError},
 };
-use waxwing_domain::{message::MessageError, session::SessionError, webhook_endpoint::WebhookEndpointError};
+use waxwing_domain::{session::SessionError, webhook_endpoint::WebhookEndpointError};
 
 use crate::request_id;
 
@@ -78,6 +79,30 @@ const KINDS: &[Kind] = &[
         StatusCode::CONFLICT,
         "The session is logged out",
         "Start the session and let a phone scan its code before sending.",
+    ),
+    (
+        "already_sending",
+        StatusCode::CONFLICT,
+        "The message was sent",
+        "It cannot be withdrawn any more. Take it back for everyone with `DELETE /messages/{id}`.",
+    ),
+    (
+        "not_sent",
+        StatusCode::CONFLICT,
+        "The message was not sent",
+        "Only what WhatsApp has can be changed, taken back or reacted to. Wait until its status is `sent`.",
+    ),
+    (
+        "message_deleted",
+        StatusCode::CONFLICT,
+        "The message was deleted",
+        "It was taken back, and nothing can be done to it any more.",
+    ),
+    (
+        "not_changeable",
+        StatusCode::CONFLICT,
+        "The message cannot be changed like this",
+        "A text that the session sent can be edited, and a message that it sent can be taken back.",
     ),
     (
         "not_pairing",
@@ -383,10 +408,9 @@ impl From<SendMessageError> for Problem {
             SendMessageError::NoSuchSession => Self::not_found("session").at("/session_id"),
             SendMessageError::SessionLoggedOut => Self::new("session_logged_out", error.to_string()),
             SendMessageError::ExpiresInThePast => Self::field("/expires_at", "expected a time in the future"),
-            SendMessageError::Message(error @ (MessageError::EmptyText | MessageError::TextTooLong)) => {
-                Self::field("/text", error.to_string())
-            },
-            SendMessageError::Message(error) => Self::new("conflict", error.to_string()),
+            SendMessageError::NoSuchReply => Self::not_found("message").at("/reply_to"),
+            SendMessageError::ReplyElsewhere => Self::field("/reply_to", error.to_string()),
+            SendMessageError::Message(error) => error.into(),
             SendMessageError::Idempotency(error) => error.into(),
             SendMessageError::Port(error) => error.into(),
         }

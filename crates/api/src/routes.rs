@@ -12,6 +12,7 @@ mod health;
 mod invitations;
 mod me;
 mod members;
+mod message_actions;
 mod messages;
 mod metrics;
 mod problems;
@@ -89,7 +90,15 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
         .routes(routes!(sessions::make_pairing_code))
         .routes(routes!(messages::send_message, messages::list_messages))
         .routes(routes!(messages::send_text))
-        .routes(routes!(messages::get_message))
+        .routes(routes!(messages::send_location))
+        .routes(routes!(messages::send_contact))
+        .routes(routes!(
+            messages::get_message,
+            message_actions::edit_message,
+            message_actions::delete_message
+        ))
+        .routes(routes!(message_actions::cancel_message))
+        .routes(routes!(message_actions::set_reaction, message_actions::remove_reaction))
         .routes(routes!(messages::get_message_timeline))
         .routes(routes!(account::delete_account))
         .routes(routes!(account::get_account, account::change_account))

@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod change_api_key;
+mod change_message;
 mod create_account;
 mod create_api_key;
 mod create_session;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 pub use authenticate::{AuthenticateError, Caller, KeyBounds, Principal, parse_ip_range};
 pub use change_api_key::KEY_OVERLAP_S_MAX;
+pub use change_message::ChangeMessageError;
 pub use create_account::{CreateAccountError, CreatedAccount, NewAccount};
 pub use create_api_key::{API_KEYS_MAX, ApiKeyCommandError, CreatedApiKey, DrawnApiKey, NewApiKey};
 pub use create_session::{CreateSessionError, NewSession};
@@ -39,7 +41,7 @@ pub use limits::AccountLimits;
 pub use members::AccountCommandError;
 pub use onboard::{OnboardError, Onboarded};
 pub use profile::ProfileError;
-pub use record_outcome::{Outcomes, SeenStatus, inbound_message_id};
+pub use record_outcome::{Outcomes, SeenStatus, SentId, inbound_message_id};
 pub use register::{MailTokenError, Registration};
 pub use second_factor::TotpOffer;
 pub use send_message::{NewMessage, SendMessageError, new_whatsapp_id};

@@ -6,7 +6,7 @@ mod mailing;
 mod webhook_dispatch;
 mod webhook_fan_out;
 
-pub use delivery::{Delivery, OutboxRow};
+pub use delivery::{Delivery, OutboxPayload, OutboxRow};
 pub use erasing::Erasing;
 pub use mailing::{MailDispatch, MailFanOut, MailJob, Sent};
 pub use webhook_dispatch::{RETRY_DELAYS_S, WebhookDispatch, signature};

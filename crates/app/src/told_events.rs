@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use waxwing_domain::{
-    AccountId, EventId, MessageId, SessionId,
+    AccountId, Content, Context, EventId, MessageId, SessionId,
     call::CallEvent,
+    content::{CalendarEvent, ContactCard, Location, Poll},
     message::{MessageEvent, MessageStatus},
     session::{SessionEvent, SessionStatus},
 };
@@ -45,7 +46,12 @@ pub fn event_part_id(
 
 /// False for an event that receivers are not told of.
 pub fn is_message_event_told(event: &MessageEvent) -> bool {
-    !matches!(event, MessageEvent::Imported(imported) if !imported.told)
+    match event {
+        MessageEvent::Imported(imported) => imported.told,
+        // Of what becomes of it they are told.
+        MessageEvent::OperationAsked(_) | MessageEvent::OperationFailed(_) => false,
+        _ => true,
+    }
 }
 
 /// The type under which receivers know an event of a message.
@@ -59,7 +65,12 @@ pub fn message_event_type(event: &MessageEvent) -> &'static str {
         | MessageEvent::Sent(_)
         | MessageEvent::ReceiptRecorded(_)
         | MessageEvent::Failed(_)
-        | MessageEvent::Expired(_) => "message.status",
+        | MessageEvent::Expired(_)
+        | MessageEvent::Canceled(_) => "message.status",
+        MessageEvent::OperationAsked(_) | MessageEvent::OperationFailed(_) => "message.operation",
+        MessageEvent::Edited(_) => "message.edited",
+        MessageEvent::Deleted(_) => "message.deleted",
+        MessageEvent::Reacted(_) => "message.reaction",
     }
 }
 
@@ -74,17 +85,33 @@ pub fn message_event_session(event: &MessageEvent) -> SessionId {
         MessageEvent::ReceiptRecorded(data) => data.session_id,
         MessageEvent::Failed(data) => data.session_id,
         MessageEvent::Expired(data) => data.session_id,
+        MessageEvent::Canceled(data) => data.session_id,
+        MessageEvent::OperationAsked(data) => data.session_id,
+        MessageEvent::OperationFailed(data) => data.session_id,
+        MessageEvent::Edited(data) => data.session_id,
+        MessageEvent::Deleted(data) => data.session_id,
+        MessageEvent::Reacted(data) => data.session_id,
     }
 }
 
 /// The `data` of an event of a message. `view` is the message as it was after the event.
 pub fn message_event_data(id: MessageId, event: &MessageEvent, view: &MessageView) -> Value {
-    let status = |whatsapp_id: &str, status: MessageStatus, at: Timestamp| {
-        let mut data = json!({ "message_id": id, "whatsapp_id": whatsapp_id, "status": status, "at": at });
+    let about = |mut data: Value, whatsapp_id: &str, at: Timestamp| {
+        data["message_id"] = json!(id);
+        data["whatsapp_id"] = json!(whatsapp_id);
+        data["at"] = json!(at);
         if let Some(metadata) = &view.metadata {
             data["metadata"] = Value::Object(metadata.clone());
         }
         data
+    };
+    let status = |whatsapp_id: &str, status: MessageStatus, at: Timestamp| {
+        about(json!({ "status": status }), whatsapp_id, at)
+    };
+    let done = |data: Value, whatsapp_id: &str, at: Timestamp| {
+        let mut told = about(data, whatsapp_id, at);
+        told["chat"] = json!(view.chat);
+        told
     };
     match event {
         MessageEvent::Received(_) | MessageEvent::SentFromPhone(_) | MessageEvent::Imported(_) => {
@@ -98,6 +125,22 @@ pub fn message_event_data(id: MessageId, event: &MessageEvent, view: &MessageVie
             told
         },
         MessageEvent::Expired(data) => status(&data.whatsapp_id, MessageStatus::Expired, data.at),
+        MessageEvent::Canceled(data) => status(&data.whatsapp_id, MessageStatus::Canceled, data.at),
+        MessageEvent::OperationAsked(data) => {
+            let told = json!({ "operation": data.operation.kind(), "operation_id": data.operation_id });
+            done(told, &data.whatsapp_id, data.at)
+        },
+        MessageEvent::OperationFailed(data) => {
+            let error = json!({ "code": data.code, "detail": data.detail });
+            done(json!({ "operation_id": data.operation_id, "error": error }), &data.whatsapp_id, data.at)
+        },
+        MessageEvent::Edited(data) => {
+            done(json!({ "text": data.text, "by": data.by }), &data.whatsapp_id, data.at)
+        },
+        MessageEvent::Deleted(data) => done(json!({ "by": data.by }), &data.whatsapp_id, data.at),
+        MessageEvent::Reacted(data) => {
+            done(json!({ "from": data.from, "emoji": data.emoji }), &data.whatsapp_id, data.at)
+        },
         MessageEvent::Failed(data) => {
             let mut told = status(&data.whatsapp_id, MessageStatus::Failed, data.at);
             told["error"] = json!({ "code": data.code, "detail": data.detail });
@@ -129,11 +172,65 @@ pub fn message_json(view: &MessageView) -> Value {
         "reactions": view.reactions,
         "metadata": view.metadata,
     });
-    match &view.content {
-        waxwing_domain::Content::Text { text, .. } => json["text"] = json!(text),
-        waxwing_domain::Content::Unsupported { raw_type } => json["raw_type"] = json!(raw_type),
-    }
+    fill(&mut json, content_fields(&view.content));
+    let Context { quoted, mentions, forwarding_score, view_once, disappears_in_s } = &view.context;
+    let context = json!({
+        "reply_to": quoted.as_ref().and_then(|quoted| quoted.message_id),
+        "quoted": quoted,
+        "mentions": mentions,
+        "forwarded": *forwarding_score > 0,
+        "view_once": view_once,
+        "disappears_in_s": disappears_in_s,
+    });
+    fill(&mut json, context);
     json
+}
+
+/// The fields of a kind, named as in the request that sends it.
+fn content_fields(content: &Content) -> Value {
+    match content {
+        Content::Text { text, .. } => json!({ "text": text }),
+        Content::Location(Location { latitude, longitude, name, address, live }) => json!({
+            "latitude": latitude,
+            "longitude": longitude,
+            "name": name,
+            "address": address,
+            "live": live,
+        }),
+        Content::Contact { contacts } => {
+            let contacts = contacts.iter().map(|ContactCard { name, phones, organization, email, vcard }| {
+                json!({
+                    "name": name,
+                    "phones": phones,
+                    "organization": organization,
+                    "email": email,
+                    "vcard": vcard,
+                })
+            });
+            json!({ "contacts": contacts.collect::<Vec<_>>() })
+        },
+        Content::Poll(Poll { question, options, max_choices }) => {
+            json!({ "question": question, "options": options, "max_choices": max_choices })
+        },
+        Content::Event(event) => {
+            let CalendarEvent { name, starts_at, ends_at, description, location, canceled } = event;
+            json!({
+                "name": name,
+                "starts_at": starts_at,
+                "ends_at": ends_at,
+                "description": description,
+                "location": location,
+                "canceled": canceled,
+            })
+        },
+        Content::Unsupported { raw_type } => json!({ "raw_type": raw_type }),
+    }
+}
+
+fn fill(object: &mut Value, fields: Value) {
+    if let (Value::Object(object), Value::Object(fields)) = (object, fields) {
+        object.extend(fields);
+    }
 }
 
 /// The type under which receivers know an event of a call.

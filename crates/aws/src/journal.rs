@@ -117,7 +117,7 @@ impl Journal for DynamoJournal {
         Ok(match ended {
             Ended::Done => {
                 self.heads.saw(append.partition, commit.version);
-                Appended::Done(commit::order(&commit.stream, commit.version))
+                Appended::Done(commit::order(&commit))
             },
             Ended::HeadMoved => Appended::HeadMoved,
             Ended::ClaimTaken { key, value } => Appended::ClaimTaken { key, value },

@@ -109,7 +109,7 @@ mod tests {
         let (commit, item) = sample();
         let read = record(&item).feed_item().unwrap().unwrap();
         assert_eq!(read.commit, commit);
-        assert_eq!(read.order, commit::order(&commit.stream, 3));
+        assert_eq!(read.order, commit::order(&commit));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod account;
 pub mod api_key;
 pub mod call;
 pub mod content;
+pub mod context;
 pub mod feature;
 pub mod ids;
 pub mod jid;
@@ -23,6 +24,7 @@ pub mod user;
 pub mod webhook_endpoint;
 
 pub use content::Content;
+pub use context::Context;
 pub use cqrs_es::{Aggregate, DomainEvent};
 pub use feature::Feature;
 pub use ids::{

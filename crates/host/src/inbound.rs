@@ -1,21 +1,41 @@
 //! Inbound messages become commands before the network may forget them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
-use waxwing_app::{commands::Outcomes, views::SessionView};
-use waxwing_domain::{AccountId, Jid, Person, SessionId, message::ReceiveMessage, session::SessionSettings};
-use waxwing_whatsapp::{InboundError, InboundMessage, InboundSink};
+use waxwing_app::{
+    commands::Outcomes,
+    keys,
+    ports::{PortError, Records},
+    rows,
+    views::SessionView,
+};
+use waxwing_domain::{
+    AccountId, Content, Context, Jid, MessageId, Person, SessionId, Timestamp,
+    context::Quoted,
+    message::{ObserveOperation, ReceiveMessage},
+    session::SessionSettings,
+};
+use waxwing_whatsapp::{Inbound, InboundError, InboundMessage, InboundSink, ObservedOperation};
+
+use crate::session::Shared;
 
 /// Messages that may wait to be marked as read; past it they stay unread.
 const TO_READ_MAX: usize = 256;
+/// Messages that came in lately and may not stand in the index yet: what is done to one of them, or answers it, finds it
+/// here.
+const LATELY_MAX: usize = 512;
 
 /// Commits the inbound messages of one session.
 pub(crate) struct JournalSink {
     pub(crate) outcomes: Outcomes,
     pub(crate) account: AccountId,
     pub(crate) session: SessionId,
+    records: Arc<dyn Records>,
     known: Mutex<Known>,
     /// To be marked as read. Not here: the sender's Signal lock is held while a message is committed.
     to_read: mpsc::Sender<ToRead>,
@@ -26,6 +46,20 @@ struct Known {
     /// The session's own person, as far as it is known.
     me: Option<Person>,
     settings: SessionSettings,
+    /// The oldest first.
+    lately: VecDeque<(Address, MessageId)>,
+}
+
+/// Who wrote a message, where the owner did not, and WhatsApp's id of it.
+type Address = (Option<Jid>, String);
+
+/// Where a message came from.
+struct Came {
+    chat: Person,
+    from: Person,
+    from_me: bool,
+    whatsapp_id: String,
+    at: Timestamp,
 }
 
 /// A message to mark as read.
@@ -38,14 +72,15 @@ pub(crate) struct ToRead {
 
 impl JournalSink {
     pub(crate) fn new(
-        outcomes: Outcomes,
-        account: AccountId,
-        session: SessionId,
+        shared: &Shared,
+        (account, session): (AccountId, SessionId),
         view: &SessionView,
     ) -> (Arc<Self>, mpsc::Receiver<ToRead>) {
         let (to_read, reads) = mpsc::channel(TO_READ_MAX);
-        let known = Mutex::new(Known { me: view.me.clone(), settings: view.settings.clone() });
-        (Arc::new(Self { outcomes, account, session, known, to_read }), reads)
+        let (outcomes, records) = (shared.outcomes.clone(), shared.ports.records.clone());
+        let (me, settings) = (view.me.clone(), view.settings.clone());
+        let known = Mutex::new(Known { me, settings, lately: VecDeque::new() });
+        (Arc::new(Self { outcomes, account, session, records, known, to_read }), reads)
     }
 
     pub(crate) fn set_me(&self, me: Person) {
@@ -64,9 +99,81 @@ impl JournalSink {
         self.known().me.clone()
     }
 
+    /// The message of this chat that was written by `author`, where the owner did not write it.
+    async fn find(
+        &self,
+        chat: &Jid,
+        author: Option<&Jid>,
+        whatsapp_id: &str,
+    ) -> Result<Option<MessageId>, PortError> {
+        let lately = {
+            let known = self.known();
+            let is_it = |(of, id): &Address| of.as_ref() == author && id == whatsapp_id;
+            known.lately.iter().find(|(address, _)| is_it(address)).map(|(_, id)| *id)
+        };
+        match lately {
+            Some(id) => Ok(Some(id)),
+            None => {
+                let key = keys::whatsapp_id(self.account, self.session, chat, author, whatsapp_id);
+                rows::get(&*self.records, &key).await
+            },
+        }
+    }
+
+    fn remember(&self, address: Address, id: MessageId) {
+        let mut known = self.known();
+        if known.lately.len() >= LATELY_MAX {
+            known.lately.pop_front();
+        }
+        known.lately.push_back((address, id));
+    }
+
+    async fn message(&self, came: Came, content: Content, mut context: Context) -> Result<(), PortError> {
+        let Came { chat, from, from_me, whatsapp_id, at } = came;
+        let me = self.me();
+        if let Some(Quoted { message_id, whatsapp_id, from, .. }) = &mut context.quoted {
+            let author = from.as_ref().filter(|author| !is_me(author, me.as_ref()));
+            *message_id = self.find(&chat.jid, author.map(|author| &author.jid), whatsapp_id).await?;
+        }
+        let to = match chat.jid.is_person() {
+            true => me.unwrap_or_else(|| chat.clone()),
+            false => chat.clone(),
+        };
+        let address = ((!from_me).then(|| from.jid.clone()), whatsapp_id.clone());
+        let session_id = self.session;
+        let receive =
+            ReceiveMessage { session_id, chat, from, to, from_me, whatsapp_id, content, context, at };
+        let id = self.outcomes.received(self.account, receive).await?;
+        self.remember(address, id);
+        Ok(())
+    }
+
+    /// What is done to a message that nobody told us of is recorded as it came: as a message of its own.
+    async fn operation(
+        &self,
+        came: Came,
+        observed: ObservedOperation,
+        content: Content,
+    ) -> Result<(), PortError> {
+        let ObservedOperation { target, author, operation } = observed;
+        let author = author.map(|author| author.jid);
+        match self.find(&came.chat.jid, author.as_ref(), &target).await? {
+            None => self.message(came, content, Context::default()).await,
+            Some(id) => {
+                let Came { from: by, from_me: by_me, at, .. } = came;
+                let observed = ObserveOperation { operation, by, by_me, at };
+                self.outcomes.observed(self.account, self.session, id, observed).await
+            },
+        }
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_me(person: &Person, me: Option<&Person>) -> bool {
+    me.is_some_and(|me| me.jid == person.jid || (me.lid.is_some() && me.lid == person.lid))
 }
 
 /// True for a conversation whose messages the session does not record.
@@ -82,10 +189,10 @@ pub(crate) fn is_ignored(chat: &Jid, settings: &SessionSettings) -> bool {
 #[async_trait]
 impl InboundSink for JournalSink {
     async fn commit(&self, message: InboundMessage) -> Result<(), InboundError> {
-        let InboundMessage { whatsapp_id, chat, from, from_me, push_name, at, content, .. } = message;
-        let (me, ignored, reads) = {
+        let InboundMessage { whatsapp_id, chat, from, from_me, push_name, at, what, .. } = message;
+        let (ignored, reads) = {
             let known = self.known();
-            (known.me.clone(), is_ignored(&chat.jid, &known.settings), known.settings.auto_read && !from_me)
+            (is_ignored(&chat.jid, &known.settings), known.settings.auto_read && !from_me)
         };
         if ignored {
             return Ok(());
@@ -98,18 +205,17 @@ impl InboundSink for JournalSink {
             true => from.clone(),
             false => chat,
         };
-        let to = match chat.jid.is_person() {
-            true => me.unwrap_or_else(|| chat.clone()),
-            false => chat.clone(),
-        };
         let read = reads.then(|| ToRead {
             chat: chat.jid.clone(),
             from: (!chat.jid.is_person()).then(|| from.jid.clone()),
             whatsapp_id: whatsapp_id.clone(),
         });
-        let receive =
-            ReceiveMessage { session_id: self.session, chat, from, to, from_me, whatsapp_id, content, at };
-        if let Err(error) = self.outcomes.received(self.account, receive).await {
+        let came = Came { chat, from, from_me, whatsapp_id, at };
+        let recorded = match what {
+            Inbound::Message { content, context } => self.message(came, content, *context).await,
+            Inbound::Operation(observed, content) => self.operation(came, observed, content).await,
+        };
+        if let Err(error) = recorded {
             return Err(InboundError(error.to_string()));
         }
         if let Some(read) = read {

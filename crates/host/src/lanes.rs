@@ -12,7 +12,7 @@ use tokio::{
     task::JoinSet,
 };
 use waxwing_app::{
-    commands::Outcomes,
+    commands::{Outcomes, SentId},
     keys,
     ports::{Clock, Guard, Key, PortError, Records, Write},
     rows,
@@ -37,13 +37,13 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
     /// WhatsApp has it.
-    Sent { message: MessageId, open_row: Key },
+    Sent { sent: SentId, open_row: Key },
     /// WhatsApp refused it, or it cannot be sent.
-    Failed { message: MessageId, open_row: Key, code: &'static str, detail: String },
+    Failed { sent: SentId, open_row: Key, code: &'static str, detail: String },
     /// Its time is over.
-    Expired { message: MessageId, open_row: Key },
+    Expired { sent: SentId, open_row: Key },
     /// Its row is there though it was ended before: a replay of the feed put it back, or it could not be removed.
-    Over { message: MessageId, open_row: Key },
+    Over { sent: SentId, open_row: Key },
     /// A recipient made a step.
     Receipt { session: SessionId, whatsapp_id: String, chat: Person, receipt: RecordReceipt },
 }
@@ -153,26 +153,27 @@ impl LanePorts {
     /// records nothing twice.
     async fn record(&self, Entry { account, outcome, at }: &Entry) -> Result<(), PortError> {
         match outcome {
-            Outcome::Sent { message, open_row } => {
-                self.outcomes.sent(*account, *message, *at).await?;
+            Outcome::Sent { sent, open_row } => {
+                self.outcomes.sent(*account, sent, *at).await?;
                 self.close(open_row).await
             },
-            Outcome::Failed { message, open_row, code, detail } => {
-                self.outcomes.failed(*account, *message, code, detail, *at).await?;
+            Outcome::Failed { sent, open_row, code, detail } => {
+                self.outcomes.failed(*account, sent, code, detail, *at).await?;
                 self.close(open_row).await
             },
-            Outcome::Expired { message, open_row } => {
-                self.outcomes.expired(*account, *message, *at).await?;
+            Outcome::Expired { sent, open_row } => {
+                self.outcomes.expired(*account, sent, *at).await?;
                 self.close(open_row).await
             },
-            Outcome::Over { message, open_row } => {
-                let (message, _) =
-                    self.outcomes.ports.load::<Message>(*account, &message.to_string()).await?;
-                match message.status() {
-                    // What is still queued keeps its row, whatever was believed.
-                    MessageStatus::Queued => Ok(()),
-                    _ => self.close(open_row).await,
-                }
+            Outcome::Over { sent: SentId { message_id, operation_id }, open_row } => {
+                let id = message_id.to_string();
+                let (message, _) = self.outcomes.ports.load::<Message>(*account, &id).await?;
+                let waits = match operation_id {
+                    None => message.status() == MessageStatus::Queued,
+                    Some(operation) => message.is_pending(operation),
+                };
+                // What is still to be sent keeps its row, whatever was believed.
+                if waits { Ok(()) } else { self.close(open_row).await }
             },
             Outcome::Receipt { session, whatsapp_id, chat, receipt } => {
                 let key = keys::whatsapp_id(*account, *session, &chat.jid, None, whatsapp_id);

@@ -9,11 +9,12 @@ use std::{
 
 use tokio::time::Instant;
 use waxwing_app::{
+    commands::SentId,
     ports::{Key, PortError, Row},
     processes::OutboxRow,
     rows,
 };
-use waxwing_domain::{Jid, MessageId, Timestamp};
+use waxwing_domain::{Jid, Timestamp};
 
 /// Open rows that are held in memory at once.
 pub(crate) const WINDOW: usize = 512;
@@ -42,7 +43,14 @@ pub(crate) struct Open {
 #[derive(Debug, Clone)]
 pub(crate) struct Taken {
     pub(crate) key: Key,
-    pub(crate) message_id: MessageId,
+    pub(crate) sent: SentId,
+}
+
+impl From<Open> for Taken {
+    fn from(Open { key, row }: Open) -> Self {
+        let operation_id = row.operation_id().map(str::to_owned);
+        Self { key, sent: SentId { message_id: row.message_id, operation_id } }
+    }
 }
 
 /// What is on its way.
@@ -118,7 +126,7 @@ impl Outbox {
         for row in rows {
             let outbox_row: OutboxRow = rows::value(row)?;
             ids.insert(outbox_row.whatsapp_id.clone());
-            if self.settle.is_zero() || age(outbox_row.message_id, clock) > LATE {
+            if self.settle.is_zero() || age(outbox_row.accepted_at, clock) > LATE {
                 self.last = Some(row.key.sort.clone());
             }
             if self.done.contains_key(&outbox_row.whatsapp_id) || self.open.contains_key(&row.key.sort) {
@@ -174,7 +182,7 @@ impl Outbox {
             if !busy.insert(&open.row.to.jid) || open.row.expires_at <= clock {
                 continue;
             }
-            match self.settle.saturating_sub(age(open.row.message_id, clock)) {
+            match self.settle.saturating_sub(age(open.row.accepted_at, clock)) {
                 Duration::ZERO => chosen.push(open.clone()),
                 left => {
                     let at = now + left;
@@ -202,7 +210,7 @@ impl Outbox {
         let sort = sort.map(|(sort, _)| sort.clone())?;
         let open = self.take(&sort)?;
         self.paused.remove(&open.row.to.jid);
-        Some(Taken { key: open.key, message_id: open.row.message_id })
+        Some(open.into())
     }
 
     /// Everything that is open.
@@ -214,8 +222,7 @@ impl Outbox {
 
     fn take(&mut self, sort: &str) -> Option<Open> {
         let open = self.open.remove(sort)?;
-        let taken = Taken { key: open.key.clone(), message_id: open.row.message_id };
-        self.done.insert(open.row.whatsapp_id.clone(), taken);
+        self.done.insert(open.row.whatsapp_id.clone(), open.clone().into());
         Some(open)
     }
 
@@ -247,16 +254,16 @@ impl Outbox {
     }
 }
 
-/// How long ago a message was accepted. One whose acceptor's clock is ahead of ours counts as new.
-fn age(message: MessageId, clock: Timestamp) -> Duration {
-    let now_ms = u64::try_from(clock.as_millisecond()).unwrap_or(0);
-    Duration::from_millis(now_ms.saturating_sub(message.unix_ms()))
+/// How long ago it was accepted. Where the acceptor's clock is ahead of ours it counts as new.
+fn age(accepted_at: Timestamp, clock: Timestamp) -> Duration {
+    Duration::try_from(clock.duration_since(accepted_at)).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use waxwing_domain::{Content, Person, Secret, Text};
+    use waxwing_app::processes::OutboxPayload;
+    use waxwing_domain::{Content, MessageId, Person, Secret, Text};
 
     const START: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -265,8 +272,12 @@ mod tests {
             message_id: MessageId::new(order, [0; 10]),
             whatsapp_id: format!("ID{order}"),
             to: Person::from_jid(Jid::parse(&format!("{chat}@s.whatsapp.net")).unwrap()),
-            content: Content::Text { text: Text("x".into()), link_preview: true },
+            payload: OutboxPayload::Message {
+                content: Content::Text { text: Text("x".into()), link_preview: true },
+                context: Box::default(),
+            },
             message_secret: Secret(String::new()),
+            accepted_at: Timestamp::from_millisecond(order as i64).unwrap(),
             expires_at: Timestamp::from_second(order as i64).unwrap(),
         };
         rows::row(Key::new("outbox", format!("{order:020}")), 1, &value).unwrap()

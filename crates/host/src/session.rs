@@ -7,6 +7,7 @@ mod import;
 mod place;
 mod probe;
 mod reading;
+mod sending;
 mod waiting;
 
 use std::{sync::Arc, time::Duration};
@@ -268,7 +269,7 @@ impl Session {
 
     async fn open(&mut self, view: &SessionView) -> Result<Open, PortError> {
         let state = self.claim().await?;
-        let (sink, to_read) = JournalSink::new(self.shared.outcomes.clone(), self.account, self.id, view);
+        let (sink, to_read) = JournalSink::new(&self.shared, (self.account, self.id), view);
         let device_name = view.settings.device_name.clone().unwrap_or_else(|| DEVICE_NAME.to_owned());
         let mut settings = SessionSettings::new(view.network, device_name.clone());
         // Without a name the client waits ten seconds at each login for the phone to tell one. The phone's word replaces it.

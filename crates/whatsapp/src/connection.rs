@@ -121,7 +121,7 @@ impl Connection {
     /// Encrypts and writes a message to the socket. What the server and the recipients say about it comes as events.
     pub async fn send(&self, message: OutgoingMessage) -> Result<(), SendError> {
         let to = convert::to_library(&message.to);
-        let proto = convert::outgoing(&message)?;
+        let proto = convert::outgoing(&message, self.shared.me().as_ref())?;
         if self.shared.is_closed() || !self.client.is_connected() || !self.client.is_logged_in() {
             return Err(SendError::NotConnected);
         }

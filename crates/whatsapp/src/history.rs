@@ -7,7 +7,7 @@ use bytes::Bytes;
 use wacore::history_sync::{HistorySyncStream, MAX_DECOMPRESSED};
 use waproto::whatsapp as wa;
 use waproto::whatsapp::web_message_info::Status;
-use waxwing_domain::{Content, Person, Timestamp, message::MessageStatus};
+use waxwing_domain::{Content, Context, Person, Timestamp, message::MessageStatus};
 use whatsapp_rust::types::events::LazyHistorySync;
 
 use crate::convert;
@@ -47,6 +47,8 @@ pub struct HistoryMessage {
     pub at: Timestamp,
     /// What it says.
     pub content: Content,
+    /// What it says beside that.
+    pub context: Context,
 }
 
 /// A part that cannot be read.
@@ -108,7 +110,8 @@ impl History {
 
     fn message(&self, chat: &Person, info: &wa::WebMessageInfo) -> Option<HistoryMessage> {
         let (state, key) = (self.shared.state(), info.key.as_option()?);
-        let content = convert::content_of(info.message.as_option()?)?;
+        let proto = info.message.as_option()?;
+        let content = convert::content_of(proto)?;
         let from_me = key.from_me.unwrap_or(false);
         let from = match (from_me, info.participant.as_ref().or(key.participant.as_ref())) {
             (true, _) => self.shared.me()?,
@@ -123,6 +126,7 @@ impl History {
             status: status(info.status, from_me),
             at: Timestamp::from_second(i64::try_from(info.message_timestamp?).ok()?).ok()?,
             content,
+            context: convert::context_of(proto, state),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
-use waxwing_domain::{Content, Person, Timestamp};
+use waxwing_domain::{Content, Context, Person, Timestamp, message::Operation};
 use whatsapp_rust::types::events::InboundMessage as LibraryMessage;
 use whatsapp_rust::{Client, InboundDurabilityHook, anyhow};
 
@@ -31,10 +31,35 @@ pub struct InboundMessage {
     pub push_name: Option<String>,
     /// When the server took it, to the second.
     pub at: Timestamp,
-    /// What it says.
-    pub content: Content,
+    /// What came.
+    pub what: Inbound,
     /// True when it waited on the server while this device was away.
     pub was_offline: bool,
+}
+
+/// What came in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inbound {
+    /// A message.
+    Message {
+        /// What it says.
+        content: Content,
+        /// What it says beside that.
+        context: Box<Context>,
+    },
+    /// Something was done to a message; with the content to record where that message is not known.
+    Operation(ObservedOperation, Content),
+}
+
+/// What somebody did to a message of the chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedOperation {
+    /// WhatsApp's id of the message.
+    pub target: String,
+    /// Who wrote it, where somebody else than the account's owner did.
+    pub author: Option<Person>,
+    /// What was done.
+    pub operation: Operation,
 }
 
 /// The message could not be committed now.
@@ -80,7 +105,9 @@ pub(crate) async fn commit(
     message: &LibraryMessage,
     deadline: Instant,
 ) -> Result<(), InboundError> {
-    let Some(message) = convert::inbound(message, shared.state()) else { return Ok(()) };
+    let Some(message) = convert::inbound(message, shared.me().as_ref(), shared.state()) else {
+        return Ok(());
+    };
     let mut pause = COMMIT_PAUSE_MIN;
     loop {
         let attempt = tokio::time::timeout_at(deadline, shared.sink.commit(message.clone())).await;

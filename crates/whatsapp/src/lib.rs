@@ -33,8 +33,8 @@ pub use event::{
     WhatsappIds,
 };
 pub use history::{History, HistoryError, HistoryMessage, HistoryPart};
-pub use inbound::{InboundError, InboundMessage, InboundSink};
-pub use outgoing::{OutgoingMessage, SendError};
+pub use inbound::{Inbound, InboundError, InboundMessage, InboundSink, ObservedOperation};
+pub use outgoing::{Outgoing, OutgoingMessage, SendError};
 pub use proxy::ProxyGuard;
 pub use sleeper::Sleeper;
 pub use socket::{Endpoint, EndpointError, Endpoints};

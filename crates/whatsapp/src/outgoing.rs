@@ -1,6 +1,6 @@
 //! Outgoing messages.
 
-use waxwing_domain::{Content, Jid};
+use waxwing_domain::{Content, Context, Jid, Timestamp, message::Operation};
 use whatsapp_rust::send::SendError as LibraryError;
 
 /// A message to send. The same value sent twice is one message for its recipient.
@@ -10,10 +10,33 @@ pub struct OutgoingMessage {
     pub whatsapp_id: String,
     /// The recipient.
     pub to: Jid,
-    /// What it says.
-    pub content: Content,
+    /// What is sent.
+    pub payload: Outgoing,
     /// Votes, answers and edits are encrypted with it. Made with the command, the same for every attempt.
     pub message_secret: [u8; 32],
+}
+
+/// What is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outgoing {
+    /// A message.
+    Message {
+        /// What it says.
+        content: Content,
+        /// What it says beside that.
+        context: Box<Context>,
+    },
+    /// Something that is done to a message of the chat.
+    Operation {
+        /// What.
+        operation: Operation,
+        /// WhatsApp's id of the message.
+        target: String,
+        /// Who wrote it, where somebody else than the account's owner did.
+        author: Option<Jid>,
+        /// When it was asked for.
+        at: Timestamp,
+    },
 }
 
 /// Why a message did not reach the socket.

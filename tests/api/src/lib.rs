@@ -2,6 +2,7 @@
 
 mod client;
 pub mod figures;
+pub mod kinds;
 mod mail_server;
 mod process;
 mod receiver;

@@ -62,18 +62,22 @@ impl<T: DeserializeOwned> Body<T> {
         if !value.is_object() {
             return Err(Problem::field("", "expected a JSON object"));
         }
-        // Over the parsed value rather than the bytes: so the path is known inside unions, too.
-        let value = serde_path_to_error::deserialize(value).map_err(|error| {
-            let (place, detail) = (pointer(error.path()), error.into_inner().to_string());
-            // A field that is not there is named by the message only.
-            let missing = detail.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-            match missing {
-                Some(name) => Problem::field(format!("{place}/{name}"), "this field is needed"),
-                None => Problem::field(place, detail),
-            }
-        })?;
-        Ok(Self { value, raw })
+        Ok(Self { value: read_value(value)?, raw })
     }
+}
+
+/// Reads a part of a body; an error names its field.
+pub(crate) fn read_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    // Over the parsed value rather than the bytes: so the path is known inside unions, too.
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let (place, detail) = (pointer(error.path()), error.into_inner().to_string());
+        // A field that is not there is named by the message only.
+        let missing = detail.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        match missing {
+            Some(name) => Problem::field(format!("{place}/{name}"), "this field is needed"),
+            None => Problem::field(place, detail),
+        }
+    })
 }
 
 async fn received(request: Request) -> Result<Vec<u8>, Problem> {

@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
 use waxwing_app::{
     commands::{NewMessage, Once, Repeatable},
@@ -14,7 +14,8 @@ use waxwing_app::{
     views::MessageView,
 };
 use waxwing_domain::{
-    Content, Feature, MessageId, Recipient, SessionId, Text,
+    Feature, Jid, MessageId, Recipient, SessionId,
+    context::MENTIONS_MAX,
     message::{Direction, MessageStatus},
 };
 
@@ -22,9 +23,12 @@ use super::{admin_features::stopped, answer, kept, repeated};
 use crate::{
     Api, Problem, cursor,
     extract::{
-        Actor, Body, IdPath, IdempotencyKey, MessagesRead, MessagesSend, PageQuery, ValidQuery, limit,
+        Actor, Body, IdPath, IdempotencyKey, MessagesRead, MessagesSend, PageQuery, Scope, ValidQuery, limit,
     },
-    shapes::{AcceptedMessageOut, MessageOut, Page, SendMessageIn, SendTextIn, TimelineEntryOut},
+    shapes::{
+        AcceptedMessageOut, MessageOut, Page, SendCommon, SendContactIn, SendLocationIn, SendMessage,
+        SendMessageIn, SendTextIn, TimelineEntryOut,
+    },
 };
 
 /// Largest `metadata`, as JSON.
@@ -40,10 +44,9 @@ pub(super) async fn send_message(
     State(api): State<Api>,
     actor: Actor<MessagesSend>,
     key: IdempotencyKey,
-    body: Body<SendMessageIn>,
+    body: Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
-    let Body { value, raw } = body;
-    send(&api, &actor, key, "POST /messages", Body { value: value.into(), raw }).await
+    send(&api, &actor, key, ("POST /messages", None), body).await
 }
 
 /// Send a text
@@ -56,25 +59,74 @@ pub(super) async fn send_text(
     State(api): State<Api>,
     actor: Actor<MessagesSend>,
     key: IdempotencyKey,
-    body: Body<SendTextIn>,
+    body: Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
-    send(&api, &actor, key, "POST /messages/send", body).await
+    send(&api, &actor, key, ("POST /messages/send", Some("text")), body).await
 }
 
+/// Send a location
+///
+/// The same as `sendMessage` with `type` `location`.
+#[utoipa::path(post, path = "/messages/location", operation_id = "sendLocation", tag = "messages",
+    request_body = SendLocationIn, params(IdempotencyKey),
+    responses((status = 202, description = "Accepted", body = AcceptedMessageOut)))]
+pub(super) async fn send_location(
+    State(api): State<Api>,
+    actor: Actor<MessagesSend>,
+    key: IdempotencyKey,
+    body: Body<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    send(&api, &actor, key, ("POST /messages/location", Some("location")), body).await
+}
+
+/// Send contacts
+///
+/// The same as `sendMessage` with `type` `contact`.
+#[utoipa::path(post, path = "/messages/contact", operation_id = "sendContact", tag = "messages",
+    request_body = SendContactIn, params(IdempotencyKey),
+    responses((status = 202, description = "Accepted", body = AcceptedMessageOut)))]
+pub(super) async fn send_contact(
+    State(api): State<Api>,
+    actor: Actor<MessagesSend>,
+    key: IdempotencyKey,
+    body: Body<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    send(&api, &actor, key, ("POST /messages/contact", Some("contact")), body).await
+}
+
+/// A phone number or an address at this place of the body.
+fn recipient(place: impl Into<String>, text: &str) -> Result<Jid, Problem> {
+    Recipient::parse(text)
+        .map(|Recipient(jid)| jid)
+        .map_err(|error| Problem::field(place.into(), error.to_string()))
+}
+
+/// `kind` is the kind where the route says it.
 async fn send(
     api: &Api,
     actor: &Actor<MessagesSend>,
     key: IdempotencyKey,
-    route: &'static str,
-    body: Body<SendTextIn>,
+    (route, kind): (&'static str, Option<&str>),
+    body: Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     let idempotency = key.of(route, &body.raw);
-    if let Some((pointer, detail)) = body.value.not_yet() {
-        return Err(Problem::field(pointer, detail));
+    let SendMessage { common, content } = SendMessage::read(body.value, kind)?;
+    let SendCommon { session_id, to, reply_to, mentions, send_at, view_once, expires_at, metadata } = common;
+    if send_at.is_some() {
+        return Err(Problem::field("/send_at", "scheduled messages are not available yet"));
     }
-    let SendTextIn { session_id, to, text, link_preview, expires_at, metadata, .. } = body.value;
+    if view_once == Some(true) {
+        return Err(Problem::field("/view_once", "only media can be shown once"));
+    }
     actor.session(session_id).map_err(|problem| problem.at("/session_id"))?;
-    let Recipient(to) = Recipient::parse(&to).map_err(|error| Problem::field("/to", error.to_string()))?;
+    let to = recipient("/to", &to)?;
+    let mentions = mentions.unwrap_or_default();
+    if mentions.len() > MENTIONS_MAX {
+        return Err(Problem::field("/mentions", format!("expected at most {MENTIONS_MAX}")));
+    }
+    let mentioned = mentions.iter().enumerate();
+    let mentions = mentioned.map(|(index, person)| recipient(format!("/mentions/{index}"), person));
+    let mentions = mentions.collect::<Result<_, _>>()?;
     let size = metadata.as_ref().map_or(0, |metadata| json!(metadata).to_string().len());
     if size > METADATA_BYTES_MAX {
         return Err(Problem::field("/metadata", "expected an object of up to 4 KB"));
@@ -82,8 +134,8 @@ async fn send(
     if let Some(stored) = stopped(api, actor, Feature::Sending, idempotency.as_ref()).await? {
         return Ok(repeated(stored));
     }
-    let content = Content::Text { text: Text(text), link_preview };
-    let new = NewMessage { session_id, to, content, expires_at, metadata };
+    let new =
+        NewMessage { session_id, to, content, reply_to, mentions, view_once: false, expires_at, metadata };
     let kept = |view: &MessageView| kept(StatusCode::ACCEPTED, &AcceptedMessageOut::from(view));
     let repeatable = idempotency.map(|idempotency| Repeatable { idempotency, answer: &kept });
     Ok(match api.commands.send_message(actor.account(), new, repeatable, &actor.cause()).await? {
@@ -230,7 +282,12 @@ pub(super) async fn list_messages(
     Ok(answer(StatusCode::OK, Page { data, next_cursor: page.next.map(|next| cursor::encode(&next)) }))
 }
 
-async fn found(api: &Api, actor: &Actor<MessagesRead>, id: MessageId) -> Result<MessageView, Problem> {
+/// The message, as it stands.
+pub(super) async fn found<S: Scope>(
+    api: &Api,
+    actor: &Actor<S>,
+    id: MessageId,
+) -> Result<MessageView, Problem> {
     let view = queries::message(&api.commands.ports, &*api.records, actor.account(), id).await?;
     view.filter(|view| actor.may_touch(view.session_id)).ok_or_else(|| Problem::not_found("message"))
 }

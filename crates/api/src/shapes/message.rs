@@ -1,142 +1,11 @@
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use waxwing_app::views::MessageView;
 use waxwing_domain::SessionId;
 
-use super::{PersonOut, yes};
-
-/// The kinds of messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MessageKind {
-    /// Plain text.
-    Text,
-}
-
-/// A message to send.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = SendMessage)]
-pub(crate) struct SendMessageIn {
-    /// Its kind.
-    #[serde(rename = "type")]
-    kind: MessageKind,
-    /// Who sends.
-    #[schema(value_type = String, example = "ses_01KAJ1V7Q6E1P8K3M5R7T9W2YB")]
-    session_id: SessionId,
-    /// Who receives: a phone number with country code, or an address.
-    #[schema(example = "+15550001111")]
-    to: String,
-    /// The text.
-    #[schema(min_length = 1, max_length = 65536, example = "Your table is ready.")]
-    text: String,
-    /// Whether a preview of the first link is wanted.
-    #[serde(default = "yes")]
-    #[schema(default = true)]
-    link_preview: bool,
-    /// Replies are not available yet: only null.
-    #[serde(default)]
-    reply_to: Option<String>,
-    /// Mentions are not available yet: only an empty list.
-    #[serde(default)]
-    #[schema(max_items = 0)]
-    mentions: Option<Vec<String>>,
-    /// Scheduled messages are not available yet: only null.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    send_at: Option<Timestamp>,
-    /// Media that is shown once is not available yet: only false.
-    #[serde(default)]
-    #[schema(default = false)]
-    view_once: Option<bool>,
-    /// Given up at this time; 24 hours from now when absent.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<Timestamp>,
-    /// Echoed in every event about the message; up to 4 KB of JSON.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    metadata: Option<Map<String, Value>>,
-}
-
-/// A text to send.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = SendText)]
-pub(crate) struct SendTextIn {
-    /// Who sends.
-    #[schema(value_type = String, example = "ses_01KAJ1V7Q6E1P8K3M5R7T9W2YB")]
-    pub(crate) session_id: SessionId,
-    /// Who receives: a phone number with country code, or an address.
-    #[schema(example = "+15550001111")]
-    pub(crate) to: String,
-    /// The text.
-    #[schema(min_length = 1, max_length = 65536, example = "Your table is ready.")]
-    pub(crate) text: String,
-    /// Whether a preview of the first link is wanted.
-    #[serde(default = "yes")]
-    #[schema(default = true)]
-    pub(crate) link_preview: bool,
-    /// Replies are not available yet: only null.
-    #[serde(default)]
-    pub(crate) reply_to: Option<String>,
-    /// Mentions are not available yet: only an empty list.
-    #[serde(default)]
-    #[schema(max_items = 0)]
-    pub(crate) mentions: Option<Vec<String>>,
-    /// Scheduled messages are not available yet: only null.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub(crate) send_at: Option<Timestamp>,
-    /// Media that is shown once is not available yet: only false.
-    #[serde(default)]
-    #[schema(default = false)]
-    pub(crate) view_once: Option<bool>,
-    /// Given up at this time; 24 hours from now when absent.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub(crate) expires_at: Option<Timestamp>,
-    /// Echoed in every event about the message; up to 4 KB of JSON.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    pub(crate) metadata: Option<Map<String, Value>>,
-}
-
-impl From<SendMessageIn> for SendTextIn {
-    fn from(message: SendMessageIn) -> Self {
-        let SendMessageIn { kind: MessageKind::Text, session_id, to, text, link_preview, .. } = message;
-        let SendMessageIn { reply_to, mentions, send_at, view_once, expires_at, metadata, .. } = message;
-        Self {
-            session_id,
-            to,
-            text,
-            link_preview,
-            reply_to,
-            mentions,
-            send_at,
-            view_once,
-            expires_at,
-            metadata,
-        }
-    }
-}
-
-impl SendTextIn {
-    /// The first field that asks for what cannot be done yet. Their neutral values are fine: clients that fill in every
-    /// field send them.
-    pub(crate) fn not_yet(&self) -> Option<(&'static str, &'static str)> {
-        let fields = [
-            (self.reply_to.is_some(), "/reply_to", "replies are not available yet"),
-            (self.mentions.iter().flatten().next().is_some(), "/mentions", "mentions are not available yet"),
-            (self.send_at.is_some(), "/send_at", "scheduled messages are not available yet"),
-            (self.view_once == Some(true), "/view_once", "a text cannot be shown only once"),
-        ];
-        let asked = fields.into_iter().find(|(asked, ..)| *asked);
-        asked.map(|(_, pointer, detail)| (pointer, detail))
-    }
-}
+use super::PersonOut;
 
 /// A message that was accepted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -201,12 +70,24 @@ pub(crate) struct MessageOut {
     to: PersonOut,
     /// Its kind.
     r#type: String,
-    /// The text, for kinds that have one.
-    #[schema(required = false)]
-    text: Option<String>,
-    /// What WhatsApp calls it, for `unsupported`.
-    #[schema(required = false)]
-    raw_type: Option<String>,
+    /// The fields of its kind, named as in the request that sends it; `raw_type`, what WhatsApp calls it, for `unsupported`.
+    #[serde(flatten)]
+    content: ContentOut,
+    /// The message that it answers, where it is known here.
+    #[schema(required)]
+    reply_to: Option<String>,
+    /// The message that it answers, as it says.
+    #[schema(required)]
+    quoted: Option<QuotedOut>,
+    /// Who is mentioned.
+    mentions: Vec<PersonOut>,
+    /// It was forwarded.
+    forwarded: bool,
+    /// It may be looked at once.
+    view_once: bool,
+    /// It disappears this many seconds after it was sent.
+    #[schema(required)]
+    disappears_in_s: Option<u32>,
     /// `queued`, `sent`, `delivered`, `read`, `played`, `failed`, `canceled` or `expired`.
     status: String,
     /// WhatsApp's id.
@@ -232,11 +113,117 @@ pub(crate) struct MessageOut {
     /// When it was deleted.
     #[schema(format = DateTime, required)]
     deleted_at: Option<String>,
-    /// Reactions to it.
-    reactions: Vec<Map<String, Value>>,
+    /// The latest reaction of each person.
+    reactions: Vec<ReactionOut>,
     /// What the caller attached.
     #[schema(required)]
     metadata: Option<Map<String, Value>>,
+}
+
+/// The fields that messages of some kinds have.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageContent)]
+pub(crate) struct ContentOut {
+    /// The text, of `text`.
+    #[schema(required = false)]
+    text: Option<String>,
+    /// In degrees, of `location`.
+    #[schema(required = false)]
+    latitude: Option<f64>,
+    /// In degrees, of `location`.
+    #[schema(required = false)]
+    longitude: Option<f64>,
+    /// What is there, of `location`; what it is, of `event`.
+    #[schema(required = false)]
+    name: Option<String>,
+    /// Of `location`.
+    #[schema(required = false)]
+    address: Option<String>,
+    /// Somebody shares where they are, of `location`.
+    #[schema(required = false)]
+    live: Option<bool>,
+    /// The cards, of `contact`.
+    #[schema(required = false)]
+    contacts: Option<Vec<ContactOut>>,
+    /// What is asked, of `poll`.
+    #[schema(required = false)]
+    question: Option<String>,
+    /// What can be chosen, of `poll`.
+    #[schema(required = false)]
+    options: Option<Vec<String>>,
+    /// Most options that one person may choose, 0 for any number, of `poll`.
+    #[schema(required = false)]
+    max_choices: Option<u32>,
+    /// Of `event`.
+    #[schema(format = DateTime, required = false)]
+    starts_at: Option<String>,
+    /// Of `event`.
+    #[schema(format = DateTime, required = false)]
+    ends_at: Option<String>,
+    /// Of `event`.
+    #[schema(required = false)]
+    description: Option<String>,
+    /// Where it is, in words, of `event`.
+    #[schema(required = false)]
+    location: Option<String>,
+    /// It was called off, of `event`.
+    #[schema(required = false)]
+    canceled: Option<bool>,
+    /// What WhatsApp calls it, of `unsupported`.
+    #[schema(required = false)]
+    raw_type: Option<String>,
+}
+
+/// A card of an address book.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Contact)]
+pub(crate) struct ContactOut {
+    /// Who it is.
+    name: String,
+    /// The phone numbers, as they stand in the card.
+    phones: Vec<String>,
+    /// For whom the person works.
+    #[schema(required)]
+    organization: Option<String>,
+    /// The mail address.
+    #[schema(required)]
+    email: Option<String>,
+    /// The card (RFC 6350).
+    vcard: String,
+}
+
+/// A message that another one answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QuotedMessage)]
+pub(crate) struct QuotedOut {
+    /// Its id, where it is known here.
+    #[schema(required = false)]
+    message_id: Option<String>,
+    /// WhatsApp's id.
+    whatsapp_id: String,
+    /// Who wrote it, where known.
+    #[schema(required = false)]
+    from: Option<PersonOut>,
+    /// Its kind, where known.
+    #[schema(required = false)]
+    r#type: Option<String>,
+    /// Its text or caption, up to 1,024 characters.
+    #[schema(required = false)]
+    text: Option<String>,
+}
+
+/// A reaction to a message.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Reaction)]
+pub(crate) struct ReactionOut {
+    /// Who reacted.
+    from: PersonOut,
+    /// With what.
+    #[schema(example = "👍")]
+    emoji: String,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
 }
 
 /// Why a message failed.

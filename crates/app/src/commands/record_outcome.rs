@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use waxwing_domain::{
     AccountId, CallId, MessageId, Person, SessionId,
     call::{Call, CallCommand, CallReceived},
-    message::{Message, MessageCommand, MessageError, MessageStatus, ReceiveMessage, RecordReceipt},
+    message::{
+        Message, MessageCommand, MessageError, MessageStatus, ObserveOperation, ReceiveMessage, RecordReceipt,
+    },
     session::{Session, SessionCommand, SessionError, SessionStatus},
 };
 
@@ -22,6 +24,22 @@ pub struct Outcomes {
     /// Who is who. It is kept before the commit that names a person by two addresses: whoever reads one of them there can
     /// write to it, and lands in the same chat.
     pub identities: Identities,
+}
+
+/// What a host sent, or was to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentId {
+    /// The message.
+    pub message_id: MessageId,
+    /// What was done to it, where it was not the message itself.
+    pub operation_id: Option<String>,
+}
+
+/// The message itself.
+impl From<MessageId> for SentId {
+    fn from(message_id: MessageId) -> Self {
+        Self { message_id, operation_id: None }
+    }
 }
 
 /// What a host saw a session do.
@@ -107,9 +125,25 @@ impl Outcomes {
         Ok(inbound_message_id(*session_id, chat, from, whatsapp_id, *at))
     }
 
-    /// WhatsApp acknowledged a message.
-    pub async fn sent(&self, account: AccountId, id: MessageId, at: Timestamp) -> Result<(), PortError> {
-        self.on_message(account, id, MessageCommand::RecordServerAck { at }, false).await
+    /// WhatsApp acknowledged a message, or what is done to it.
+    pub async fn sent(&self, account: AccountId, sent: &SentId, at: Timestamp) -> Result<(), PortError> {
+        let command = match &sent.operation_id {
+            None => MessageCommand::RecordServerAck { at },
+            Some(id) => MessageCommand::RecordOperationAck { operation_id: id.clone(), at },
+        };
+        self.on_message(account, sent.message_id, command, false).await
+    }
+
+    /// Somebody did something to a message on a phone. A second time changes nothing.
+    pub async fn observed(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        id: MessageId,
+        observed: ObserveOperation,
+    ) -> Result<(), PortError> {
+        self.identities.learn(account, session, &observed.by).await?;
+        self.on_message(account, id, MessageCommand::Observe(observed), false).await
     }
 
     /// A receipt came.
@@ -124,22 +158,29 @@ impl Outcomes {
         self.on_message(account, id, MessageCommand::RecordReceipt(receipt), false).await
     }
 
-    /// A message's time is over.
-    pub async fn expired(&self, account: AccountId, id: MessageId, at: Timestamp) -> Result<(), PortError> {
-        self.on_message(account, id, MessageCommand::Expire { at }, false).await
+    /// The time of a message, or of what should be done to it, is over.
+    pub async fn expired(&self, account: AccountId, sent: &SentId, at: Timestamp) -> Result<(), PortError> {
+        match &sent.operation_id {
+            None => self.on_message(account, sent.message_id, MessageCommand::Expire { at }, false).await,
+            Some(_) => self.failed(account, sent, "expired", "It could not be sent in time.", at).await,
+        }
     }
 
-    /// A message cannot be sent.
+    /// A message, or what should be done to it, cannot be sent.
     pub async fn failed(
         &self,
         account: AccountId,
-        id: MessageId,
+        sent: &SentId,
         code: &str,
         detail: &str,
         at: Timestamp,
     ) -> Result<(), PortError> {
-        let command = MessageCommand::Fail { code: code.to_owned(), detail: detail.to_owned(), at };
-        self.on_message(account, id, command, false).await
+        let (code, detail) = (code.to_owned(), detail.to_owned());
+        let command = match sent.operation_id.clone() {
+            None => MessageCommand::Fail { code, detail, at },
+            Some(operation_id) => MessageCommand::FailOperation { operation_id, code, detail, at },
+        };
+        self.on_message(account, sent.message_id, command, false).await
     }
 
     async fn on_session(

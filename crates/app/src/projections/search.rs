@@ -12,10 +12,16 @@ use crate::{
     views::MessageView,
 };
 
-/// Types of events after which a message says something else than before. An event that edits or deletes a message belongs here;
-/// what the message then says, [`document`] takes from the view.
-const TELLING: [&str; 4] =
-    ["message.queued", "message.received", "message.sent_from_phone", "message.imported"];
+/// Types of events after which a message says something else than before; what it then says, [`document`] takes from the
+/// view.
+const TELLING: [&str; 6] = [
+    "message.queued",
+    "message.received",
+    "message.sent_from_phone",
+    "message.imported",
+    "message.edited",
+    "message.deleted",
+];
 
 /// What messages say, in the index of words.
 pub struct SearchProjection {

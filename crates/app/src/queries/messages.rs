@@ -86,7 +86,7 @@ pub async fn timeline(
     Ok(steps
         .into_iter()
         .map(|Step { commit, index, event, view }| {
-            let (status, at) = step_of(&event);
+            let (status, at) = step_of(&event, &view);
             TimelineEntry {
                 id: told_events::event_id(commit.at, account, &commit.stream, commit.version, index),
                 kind: told_events::message_event_type(&event),
@@ -99,7 +99,8 @@ pub async fn timeline(
         .collect())
 }
 
-fn step_of(event: &MessageEvent) -> (MessageStatus, Timestamp) {
+/// What is done to a message leaves its status as it is.
+fn step_of(event: &MessageEvent, view: &MessageView) -> (MessageStatus, Timestamp) {
     match event {
         MessageEvent::Queued(data) => (MessageStatus::Queued, data.at),
         MessageEvent::Received(data) => (MessageStatus::Delivered, data.at),
@@ -109,6 +110,12 @@ fn step_of(event: &MessageEvent) -> (MessageStatus, Timestamp) {
         MessageEvent::ReceiptRecorded(data) => (data.step.status(), data.at),
         MessageEvent::Failed(data) => (MessageStatus::Failed, data.at),
         MessageEvent::Expired(data) => (MessageStatus::Expired, data.at),
+        MessageEvent::Canceled(data) => (MessageStatus::Canceled, data.at),
+        MessageEvent::OperationAsked(data) => (view.status, data.at),
+        MessageEvent::OperationFailed(data) => (view.status, data.at),
+        MessageEvent::Edited(data) => (view.status, data.at),
+        MessageEvent::Deleted(data) => (view.status, data.at),
+        MessageEvent::Reacted(data) => (view.status, data.at),
     }
 }
 

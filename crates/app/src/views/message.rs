@@ -1,9 +1,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use waxwing_domain::{
-    Content, Jid, Lid, MessageId, Person, PhoneNumber, SessionId,
-    message::{Direction, MessageEvent, MessageStatus, Origin},
+    Content, Context, Jid, Lid, MessageId, Person, PhoneNumber, SessionId,
+    message::{Direction, MessageEvent, MessageReacted, MessageStatus, Origin},
 };
+
+/// Most reactions that a message is shown with: a row of a read model stays small.
+pub const REACTIONS_SHOWN_MAX: usize = 256;
 
 /// A message as read back. What is absent is left out of its row: an ordinary one takes one write unit of DynamoDB.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,9 @@ pub struct MessageView {
     pub to: Person,
     /// What it carries.
     pub content: Content,
+    /// What it says beside that.
+    #[serde(default, skip_serializing_if = "Context::is_empty")]
+    pub context: Context,
     /// How far it has come.
     pub status: MessageStatus,
     /// WhatsApp's id.
@@ -122,7 +128,7 @@ impl MessageView {
     }
 
     fn first(id: MessageId, event: MessageEvent, committed_at: Timestamp) -> Option<Self> {
-        let blank = |session_id, chat: Person, content, whatsapp_id, created_at| Self {
+        let blank = |session_id, chat: Person, (content, context), whatsapp_id, created_at| Self {
             id,
             session_id,
             direction: Direction::Out,
@@ -131,6 +137,7 @@ impl MessageView {
             chat,
             from: None,
             content: Content::cut(content),
+            context,
             status: MessageStatus::Queued,
             whatsapp_id,
             created_at,
@@ -148,7 +155,13 @@ impl MessageView {
             MessageEvent::Queued(queued) => Some(Self {
                 from: queued.from,
                 metadata: queued.metadata,
-                ..blank(queued.session_id, queued.to, queued.content, queued.whatsapp_id, queued.at)
+                ..blank(
+                    queued.session_id,
+                    queued.to,
+                    (queued.content, queued.context),
+                    queued.whatsapp_id,
+                    queued.at,
+                )
             }),
             MessageEvent::Received(received) => Some(Self {
                 direction: Direction::In,
@@ -161,7 +174,7 @@ impl MessageView {
                 ..blank(
                     received.session_id,
                     received.chat,
-                    received.content,
+                    (received.content, received.context),
                     received.whatsapp_id,
                     received.at,
                 )
@@ -171,7 +184,7 @@ impl MessageView {
                 from: Some(sent.from),
                 status: MessageStatus::Sent,
                 sent_at: Some(sent.at),
-                ..blank(sent.session_id, sent.chat, sent.content, sent.whatsapp_id, sent.at)
+                ..blank(sent.session_id, sent.chat, (sent.content, sent.context), sent.whatsapp_id, sent.at)
             }),
             MessageEvent::Imported(imported) => Some(Self {
                 direction: if imported.from_me { Direction::Out } else { Direction::In },
@@ -185,7 +198,7 @@ impl MessageView {
                 ..blank(
                     imported.session_id,
                     imported.chat,
-                    imported.content,
+                    (imported.content, imported.context),
                     imported.whatsapp_id,
                     imported.at,
                 )
@@ -216,13 +229,31 @@ impl MessageView {
                 self.error = Some(MessageErrorView { code: failed.code, detail: failed.detail });
             },
             MessageEvent::Expired(_) => self.status = self.status.advanced(MessageStatus::Expired),
+            MessageEvent::Canceled(_) => self.status = self.status.advanced(MessageStatus::Canceled),
+            MessageEvent::Edited(edited) => {
+                self.edited_at = Some(edited.at);
+                self.content = self.content.clone().edited(edited.text);
+            },
+            MessageEvent::Deleted(deleted) => self.deleted_at = Some(deleted.at),
+            MessageEvent::Reacted(reacted) => self.react(reacted),
             MessageEvent::Queued(_)
+            | MessageEvent::OperationAsked(_)
+            | MessageEvent::OperationFailed(_)
             | MessageEvent::Received(_)
             | MessageEvent::SentFromPhone(_)
             | MessageEvent::Imported(_) => {},
         }
         if self.status != MessageStatus::Failed {
             self.error = None;
+        }
+    }
+
+    /// The latest reaction of each person.
+    fn react(&mut self, reacted: MessageReacted) {
+        let MessageReacted { from, emoji, at, .. } = reacted;
+        self.reactions.retain(|reaction| reaction.from.jid != from.jid);
+        if !emoji.is_empty() && self.reactions.len() < REACTIONS_SHOWN_MAX {
+            self.reactions.push(ReactionView { from, emoji, at });
         }
     }
 

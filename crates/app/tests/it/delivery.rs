@@ -70,7 +70,7 @@ async fn an_old_commit_whose_message_is_no_longer_queued_does_not_come_back() {
     delivery.handle(&items).await.unwrap();
     let outcomes =
         Outcomes { ports: world.ports.clone(), identities: Identities::new(world.engine.records()) };
-    outcomes.sent(account(), done.id, world.clock.now()).await.unwrap();
+    outcomes.sent(account(), &done.id.into(), world.clock.now()).await.unwrap();
 
     let forget = async || {
         let open = world.rows(keys::outbox(account(), session)).await.into_iter();

@@ -8,7 +8,7 @@ use waxwing_app::{
     rows,
 };
 use waxwing_domain::{
-    Content, Jid, MessageId, Person, SessionId, Text,
+    Content, Context, Jid, MessageId, Person, SessionId, Text,
     message::{ReceiptStep, ReceiveMessage, RecordReceipt},
 };
 
@@ -41,6 +41,7 @@ async fn receive(
         from_me: false,
         whatsapp_id: id.to_owned(),
         content: Content::Text { text: Text("hello".to_owned()), link_preview: true },
+        context: Context::default(),
         at: world.ports.clock.now(),
     };
     outcomes.received(account(), message).await.unwrap()
@@ -105,7 +106,7 @@ async fn a_receipt_tells_who_a_hidden_user_is_and_the_newest_word_counts() {
         recipient: Person::canonical(jid(phone), Some(jid(LID))),
         at: world.ports.clock.now(),
     };
-    outcomes.sent(account(), sent.id, world.ports.clock.now()).await.unwrap();
+    outcomes.sent(account(), &sent.id.into(), world.ports.clock.now()).await.unwrap();
     outcomes.receipt(account(), session, sent.id, receipt(PHONE)).await.unwrap();
     assert_eq!(world.send(session, LID, "one").await.to.jid, jid(PHONE));
 

@@ -74,7 +74,7 @@ async fn sent(world: &World) -> (MessageId, Row, Row) {
     let id = world.send(session, CHAT, "hello").await.id;
     let outcomes =
         Outcomes { ports: world.ports.clone(), identities: Identities::new(world.engine.records()) };
-    outcomes.sent(account(), id, world.clock.now()).await.unwrap();
+    outcomes.sent(account(), &id.into(), world.clock.now()).await.unwrap();
     let projection = MessageProjection { ports: world.ports.clone(), records: world.engine.records() };
     projection.handle(&items(world, id).await).await.unwrap();
     let right = row(world, id).await;

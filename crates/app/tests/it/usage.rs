@@ -14,7 +14,7 @@ use waxwing_app::{
     views::MessageView,
 };
 use waxwing_domain::{
-    Content, Jid, MessageId, Person, SessionId, Text,
+    Content, Context, Jid, MessageId, Person, SessionId, Text,
     message::{MessageStatus, ReceiptStep, ReceiveMessage, RecordReceipt},
 };
 
@@ -48,6 +48,7 @@ async fn receive(world: &World, session: SessionId, id: &str, from_me: bool) -> 
         from_me,
         whatsapp_id: id.to_owned(),
         content: Content::Text { text: Text("Hello".to_owned()), link_preview: true },
+        context: Context::default(),
         at: world.clock.now(),
     };
     outcomes(world).received(account(), message).await.unwrap()
@@ -62,6 +63,7 @@ async fn import(world: &World, session: SessionId, id: &str, at: Timestamp) {
         from_me: false,
         whatsapp_id: id.to_owned(),
         content: Content::Text { text: Text("Once".to_owned()), link_preview: true },
+        context: Context::default(),
         at,
     };
     outcomes(world).imported(account(), message, MessageStatus::Read, false).await.unwrap();
@@ -127,7 +129,7 @@ async fn a_message_counts_once_on_the_day_on_which_it_was_recorded() {
     // Of long ago, and of today: nothing of it was work here.
     import(&world, desk, "3EB03", world.clock.now() - 100.hours()).await;
     import(&world, desk, "3EB04", world.clock.now()).await;
-    outcomes(&world).sent(account(), id, world.clock.now()).await.unwrap();
+    outcomes(&world).sent(account(), &id.into(), world.clock.now()).await.unwrap();
     let all = world.items(&projection).await;
     world.follow(&projection).await;
     assert_eq!(counts(&world, first).await, some(2, 1, 1, 2));

@@ -1,7 +1,7 @@
 //! How a commit looks as an item. Names are short: an ordinary message's commit fits in one write unit of 1 KB.
 
 use waxwing_app::ports::{Commit, FeedItem, Order, PortError, StreamName};
-use waxwing_domain::AccountId;
+use waxwing_domain::{AccountId, Aggregate as _, MessageId, message::Message};
 
 use crate::item::{Item, Reader, WRITE_ID, WRITE_ID_LEN, bytes, number, put_bytes, put_text, text};
 
@@ -29,14 +29,21 @@ pub(crate) fn read_partition(partition: &str) -> Option<(AccountId, StreamName)>
     Some((account.parse().ok()?, StreamName(stream.to_owned())))
 }
 
-/// Ids sort by the time they were made; a stream's commits sort by version behind its id.
-pub(crate) fn order(stream: &StreamName, version: u64) -> Order {
-    Order(format!("{}/{version:010}", stream.id()))
+/// Ids sort by the time they were made: a stream's first commit sorts by its id, and what happens to a message later by
+/// the time at which it happened, so that what is sent about an old message stands behind what was sent before.
+pub(crate) fn order(commit: &Commit) -> Order {
+    let Commit { stream, version, at, .. } = commit;
+    let unix_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+    let id = stream.id();
+    Order(match (stream.kind(), version) {
+        (Message::TYPE, 2..) => format!("{}/{id}/{version:010}", MessageId::new(unix_ms, [u8::MAX; 10])),
+        _ => format!("{id}/{version:010}"),
+    })
 }
 
 /// The commit at its place in the feed.
 pub(crate) fn feed_item(commit: Commit) -> FeedItem {
-    FeedItem { order: order(&commit.stream, commit.version), commit }
+    FeedItem { order: order(&commit), commit }
 }
 
 /// The commit as an item.

@@ -19,7 +19,7 @@ use waxwing_app::{
 };
 use waxwing_aws::{AwsWork, JournalScan, StreamFilter};
 use waxwing_domain::{
-    AccountId, Content, Jid, MessageId, Network, Person, SessionId, Text, WebhookEndpointId,
+    AccountId, Content, Context, Jid, MessageId, Network, Person, SessionId, Text, WebhookEndpointId,
     message::{ReceiptStep, ReceiveMessage, RecordReceipt},
     session::SessionSettings,
 };
@@ -76,13 +76,8 @@ impl World {
     }
 
     pub(crate) async fn send(&self, text: String) -> MessageView {
-        let new = NewMessage {
-            session_id: self.session,
-            to: Jid::parse(CHAT).unwrap(),
-            content: Content::Text { text: Text(text), link_preview: true },
-            expires_at: None,
-            metadata: None,
-        };
+        let content = Content::Text { text: Text(text), link_preview: true };
+        let new = NewMessage::new(self.session, Jid::parse(CHAT).unwrap(), content);
         match self.commands.send_message(account(), new, None, &cause()).await.unwrap() {
             Once::Done(view) => view,
             Once::Repeated(_) => unreachable!("the request has no key"),
@@ -91,7 +86,7 @@ impl World {
 
     /// WhatsApp has the message now.
     pub(crate) async fn sent(&self, id: MessageId) {
-        self.outcomes.sent(account(), id, self.now()).await.unwrap();
+        self.outcomes.sent(account(), &id.into(), self.now()).await.unwrap();
     }
 
     /// Its recipient has it, and read it.
@@ -114,6 +109,7 @@ impl World {
             from_me: false,
             whatsapp_id: whatsapp_id.to_owned(),
             content: Content::Text { text: Text("Hello".to_owned()), link_preview: true },
+            context: Context::default(),
             at,
         };
         self.outcomes.received(account(), message).await.unwrap()

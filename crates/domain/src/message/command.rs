@@ -2,9 +2,9 @@ use jiff::Timestamp;
 
 use super::{
     MessageError, MessageEvent, MessageImported, MessageQueued, MessageReceived, MessageSentFromPhone,
-    MessageStatus, ReceiptStep,
+    MessageStatus, Operation, OperationAsked, ReceiptStep,
 };
-use crate::{Content, Person, SessionId};
+use crate::{Content, Context, Person, SessionId, context::MENTIONS_MAX};
 
 /// What can be asked of a message.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,33 @@ pub enum MessageCommand {
         /// When.
         at: Timestamp,
     },
+    /// Withdraw it, if it was not sent.
+    Cancel {
+        /// When.
+        at: Timestamp,
+    },
+    /// Have something done to it.
+    Ask(OperationAsked),
+    /// WhatsApp acknowledged an operation.
+    RecordOperationAck {
+        /// Which.
+        operation_id: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// An operation cannot be done.
+    FailOperation {
+        /// Which.
+        operation_id: String,
+        /// For programs.
+        code: String,
+        /// For people.
+        detail: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody did something to it, on a phone.
+    Observe(ObserveOperation),
 }
 
 /// Accept a message for sending.
@@ -60,6 +87,8 @@ pub struct QueueMessage {
     pub message_secret: crate::Secret,
     /// What it carries.
     pub content: Content,
+    /// What it says beside that.
+    pub context: Context,
     /// Given up at this time when it was not sent before.
     pub expires_at: Timestamp,
     /// What the caller wants to find in every event about it.
@@ -70,14 +99,12 @@ pub struct QueueMessage {
 
 impl QueueMessage {
     pub(super) fn decide(self) -> Result<Vec<MessageEvent>, MessageError> {
-        if self.content.text() == Some("") {
-            return Err(MessageError::EmptyText);
+        self.content.check().map_err(MessageError::Content)?;
+        if self.context.mentions.len() > MENTIONS_MAX {
+            return Err(MessageError::TooLong);
         }
-        if !self.content.fits() {
-            return Err(MessageError::TextTooLong);
-        }
-        let Self { session_id, from, to, whatsapp_id, message_secret, content, expires_at, metadata, at } =
-            self;
+        let Self { session_id, from, to, whatsapp_id, message_secret, content, context, .. } = self;
+        let Self { expires_at, metadata, at, .. } = self;
         Ok(vec![
             MessageQueued {
                 session_id,
@@ -86,6 +113,7 @@ impl QueueMessage {
                 whatsapp_id,
                 message_secret,
                 content,
+                context,
                 expires_at,
                 metadata,
                 at,
@@ -112,24 +140,39 @@ pub struct ReceiveMessage {
     pub whatsapp_id: String,
     /// What it carries.
     pub content: Content,
+    /// What it says beside that.
+    pub context: Context,
     /// WhatsApp's time.
     pub at: Timestamp,
 }
 
 impl From<ReceiveMessage> for MessageEvent {
     fn from(receive: ReceiveMessage) -> Self {
-        let ReceiveMessage { session_id, chat, from, to, from_me, whatsapp_id, content, at } = receive;
+        let ReceiveMessage { session_id, chat, from, to, from_me, whatsapp_id, content, context, at } =
+            receive;
         match from_me {
-            true => MessageSentFromPhone { session_id, chat, from, whatsapp_id, content, at }.into(),
-            false => MessageReceived { session_id, chat, from, to, whatsapp_id, content, at }.into(),
+            true => MessageSentFromPhone { session_id, chat, from, whatsapp_id, content, context, at }.into(),
+            false => MessageReceived { session_id, chat, from, to, whatsapp_id, content, context, at }.into(),
         }
     }
 }
 
 impl ReceiveMessage {
     pub(super) fn imported(self, status: MessageStatus, told: bool) -> MessageImported {
-        let Self { session_id, chat, from, to, from_me, whatsapp_id, content, at } = self;
-        MessageImported { session_id, chat, from, to, from_me, whatsapp_id, content, status, told, at }
+        let Self { session_id, chat, from, to, from_me, whatsapp_id, content, context, at } = self;
+        MessageImported {
+            session_id,
+            chat,
+            from,
+            to,
+            from_me,
+            whatsapp_id,
+            content,
+            context,
+            status,
+            told,
+            at,
+        }
     }
 }
 
@@ -140,6 +183,19 @@ pub struct RecordReceipt {
     pub step: ReceiptStep,
     /// Who made the step.
     pub recipient: Person,
+    /// When, by WhatsApp's time.
+    pub at: Timestamp,
+}
+
+/// What somebody did to a message on a phone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObserveOperation {
+    /// What.
+    pub operation: Operation,
+    /// Who.
+    pub by: Person,
+    /// The session's owner did.
+    pub by_me: bool,
     /// When, by WhatsApp's time.
     pub at: Timestamp,
 }

@@ -1,8 +1,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{MessageStatus, ReceiptStep};
-use crate::{Content, Person, Secret, SessionId};
+use super::{MessageStatus, Operation, ReceiptStep};
+use crate::{Content, Context, Person, Secret, SessionId, Text};
 
 events! {
     /// What happened to a message.
@@ -23,6 +23,18 @@ events! {
         Failed(MessageFailed) = "message.failed" v "1",
         /// Its time was over before it could be sent.
         Expired(MessageExpired) = "message.expired" v "1",
+        /// It was withdrawn before it was sent.
+        Canceled(MessageCanceled) = "message.canceled" v "1",
+        /// Something is to be done to it: accepted for sending.
+        OperationAsked(OperationAsked) = "message.operation_asked" v "1",
+        /// What was to be done to it cannot be done.
+        OperationFailed(OperationFailed) = "message.operation_failed" v "1",
+        /// Its sender wrote another text.
+        Edited(MessageEdited) = "message.edited" v "1",
+        /// It was taken back, for everyone.
+        Deleted(MessageDeleted) = "message.deleted" v "1",
+        /// Somebody reacted to it, or took a reaction back.
+        Reacted(MessageReacted) = "message.reacted" v "1",
     }
 }
 
@@ -41,6 +53,9 @@ pub struct MessageQueued {
     pub message_secret: Secret,
     /// What it carries.
     pub content: Content,
+    /// What it says beside that.
+    #[serde(default, skip_serializing_if = "Context::is_empty")]
+    pub context: Context,
     /// Given up at this time when it was not sent before.
     pub expires_at: Timestamp,
     /// What the caller wants to find in every event about it.
@@ -65,6 +80,9 @@ pub struct MessageReceived {
     pub whatsapp_id: String,
     /// What it carries.
     pub content: Content,
+    /// What it says beside that.
+    #[serde(default, skip_serializing_if = "Context::is_empty")]
+    pub context: Context,
     /// WhatsApp's time.
     pub at: Timestamp,
 }
@@ -82,6 +100,9 @@ pub struct MessageSentFromPhone {
     pub whatsapp_id: String,
     /// What it carries.
     pub content: Content,
+    /// What it says beside that.
+    #[serde(default, skip_serializing_if = "Context::is_empty")]
+    pub context: Context,
     /// WhatsApp's time.
     pub at: Timestamp,
 }
@@ -103,6 +124,9 @@ pub struct MessageImported {
     pub whatsapp_id: String,
     /// What it carries.
     pub content: Content,
+    /// What it says beside that.
+    #[serde(default, skip_serializing_if = "Context::is_empty")]
+    pub context: Context,
     /// How far it had come.
     pub status: MessageStatus,
     /// Receivers are told of it.
@@ -160,5 +184,111 @@ pub struct MessageExpired {
     /// WhatsApp's id.
     pub whatsapp_id: String,
     /// When it was given up.
+    pub at: Timestamp,
+}
+
+/// See [`MessageEvent::Canceled`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageCanceled {
+    /// Who should have sent.
+    pub session_id: SessionId,
+    /// WhatsApp's id.
+    pub whatsapp_id: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// See [`MessageEvent::OperationAsked`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperationAsked {
+    /// Whose message.
+    pub session_id: SessionId,
+    /// WhatsApp's id of the message.
+    pub whatsapp_id: String,
+    /// The id under which every try of the operation is sent.
+    pub operation_id: String,
+    /// What is to be done.
+    pub operation: Operation,
+    /// The conversation.
+    pub chat: Person,
+    /// Who wrote the message, where somebody else did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Person>,
+    /// The session's own person.
+    pub by: Person,
+    /// 32 bytes in base64 that every try carries.
+    pub message_secret: Secret,
+    /// Given up at this time when it was not sent before.
+    pub expires_at: Timestamp,
+    /// When it was accepted.
+    pub at: Timestamp,
+}
+
+/// See [`MessageEvent::OperationFailed`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperationFailed {
+    /// Whose message.
+    pub session_id: SessionId,
+    /// WhatsApp's id of the message.
+    pub whatsapp_id: String,
+    /// Which operation.
+    pub operation_id: String,
+    /// For programs.
+    pub code: String,
+    /// For people.
+    pub detail: String,
+    /// When it was given up.
+    pub at: Timestamp,
+}
+
+/// See [`MessageEvent::Edited`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageEdited {
+    /// Whose message.
+    pub session_id: SessionId,
+    /// WhatsApp's id of the message.
+    pub whatsapp_id: String,
+    /// Which operation did it, where it was asked for here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<String>,
+    /// What it says now.
+    pub text: Text,
+    /// Who wrote it.
+    pub by: Person,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// See [`MessageEvent::Deleted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageDeleted {
+    /// Whose message.
+    pub session_id: SessionId,
+    /// WhatsApp's id of the message.
+    pub whatsapp_id: String,
+    /// Which operation did it, where it was asked for here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<String>,
+    /// Who took it back: its author, or an administrator of the group.
+    pub by: Person,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// See [`MessageEvent::Reacted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageReacted {
+    /// Whose message.
+    pub session_id: SessionId,
+    /// WhatsApp's id of the message.
+    pub whatsapp_id: String,
+    /// Which operation did it, where it was asked for here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<String>,
+    /// Who reacted.
+    pub from: Person,
+    /// With what; empty when it was taken back.
+    pub emoji: String,
+    /// When.
     pub at: Timestamp,
 }

@@ -3,21 +3,24 @@
 mod command;
 mod error;
 mod event;
+mod operation;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-pub use command::{MessageCommand, QueueMessage, ReceiveMessage, RecordReceipt};
+pub use command::{MessageCommand, ObserveOperation, QueueMessage, ReceiveMessage, RecordReceipt};
 pub use error::MessageError;
 pub use event::{
-    MessageEvent, MessageExpired, MessageFailed, MessageImported, MessageQueued, MessageReceived,
-    MessageSent, MessageSentFromPhone, ReceiptRecorded,
+    MessageCanceled, MessageDeleted, MessageEdited, MessageEvent, MessageExpired, MessageFailed,
+    MessageImported, MessageQueued, MessageReacted, MessageReceived, MessageSent, MessageSentFromPhone,
+    OperationAsked, OperationFailed, ReceiptRecorded,
 };
 use jiff::Timestamp;
+pub use operation::{EMOJI_BYTES_MAX, Operation, PENDING_MAX};
 use serde::{Deserialize, Serialize};
 
-use crate::{Jid, SessionId};
+use crate::{Content, Jid, Person, SessionId};
 
 /// How far a message has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -155,8 +158,21 @@ pub struct Message {
     acknowledged: bool,
     /// When the last step happened.
     last_at: Timestamp,
+    /// Who wrote it, where the session's owner did not.
+    author: Option<Jid>,
+    /// In a group, whose administrators may take back what others wrote.
+    in_group: bool,
+    editable: bool,
+    deleted: bool,
+    edited_at: Option<Timestamp>,
+    /// The latest reaction of each person, and when.
+    reactions: BTreeMap<Jid, (String, Timestamp)>,
+    /// Operations that WhatsApp has not acknowledged, by their ids.
+    pending: BTreeMap<String, (Operation, Person)>,
 }
 
+/// Most people whose reactions to one message are kept: the members of the largest group.
+pub const REACTIONS_MAX: usize = 1_024;
 /// Most receipts that one message keeps: steps times members of the largest group.
 pub const RECEIPTS_MAX: usize = 3 * 1_024;
 
@@ -164,6 +180,11 @@ impl Message {
     /// How far it has come.
     pub fn status(&self) -> MessageStatus {
         self.status
+    }
+
+    /// Whether an operation waits for WhatsApp's acknowledgement.
+    pub fn is_pending(&self, operation_id: &str) -> bool {
+        self.pending.contains_key(operation_id)
     }
 
     /// Which events follow from the command.
@@ -209,6 +230,80 @@ impl Message {
             }),
             // WhatsApp's word stands above a doubt of ours.
             (_, C::Fail { .. } | C::Expire { .. }) => Ok(vec![]),
+            (MessageStatus::Queued, C::Cancel { at }) => self.with_address(|session_id, whatsapp_id| {
+                MessageCanceled { session_id, whatsapp_id, at }.into()
+            }),
+            (MessageStatus::Canceled, C::Cancel { .. }) => Ok(vec![]),
+            (_, C::Cancel { .. }) => Err(MessageError::AlreadySent),
+            (_, C::Ask(asked)) => self.ask(asked),
+            (_, C::RecordOperationAck { operation_id, at }) => self
+                .end(operation_id, |address, operation_id, (operation, by)| {
+                    operation.done(address, Some(operation_id), by, at)
+                }),
+            (_, C::FailOperation { operation_id, code, detail, at }) => {
+                self.end(operation_id, |(session_id, whatsapp_id), operation_id, _| {
+                    OperationFailed { session_id, whatsapp_id, operation_id, code, detail, at }.into()
+                })
+            },
+            (_, C::Observe(observed)) => self.observe(observed),
+        }
+    }
+
+    /// What is asked has to be something that WhatsApp would do.
+    fn ask(&self, asked: OperationAsked) -> Result<Vec<MessageEvent>, MessageError> {
+        if !asked.operation.fits() {
+            return Err(MessageError::TooLong);
+        }
+        if self.status.progress() < MessageStatus::Sent.progress() {
+            return Err(MessageError::NotSent);
+        }
+        if self.deleted {
+            return Err(MessageError::Deleted);
+        }
+        let allowed = match &asked.operation {
+            Operation::Edit { .. } => self.author.is_none() && self.editable,
+            Operation::Delete => self.author.is_none(),
+            Operation::React { .. } => true,
+        };
+        match allowed {
+            false => Err(MessageError::NotChangeable),
+            true if self.pending.len() >= PENDING_MAX => Err(MessageError::Busy),
+            true => Ok(vec![asked.into()]),
+        }
+    }
+
+    /// An operation ends once.
+    fn end(
+        &self,
+        operation_id: String,
+        event: impl FnOnce((SessionId, String), String, (Operation, Person)) -> MessageEvent,
+    ) -> Result<Vec<MessageEvent>, MessageError> {
+        let Some(pending) = self.pending.get(&operation_id).cloned() else { return Ok(vec![]) };
+        self.with_address(|session_id, whatsapp_id| event((session_id, whatsapp_id), operation_id, pending))
+    }
+
+    /// What somebody does on a phone is a fact, unless WhatsApp's apps would ignore it, or it is known.
+    fn observe(&self, observed: ObserveOperation) -> Result<Vec<MessageEvent>, MessageError> {
+        let ObserveOperation { operation, by, by_me, at } = observed;
+        let by_author = match &self.author {
+            None => by_me,
+            Some(author) => *author == by.jid,
+        };
+        let counts = match &operation {
+            Operation::Edit { .. } => {
+                by_author && self.editable && !self.deleted && self.edited_at.is_none_or(|last| last < at)
+            },
+            Operation::Delete => !self.deleted && (by_author || self.in_group),
+            Operation::React { emoji } => match self.reactions.get(&by.jid) {
+                Some((known, last)) => *last <= at && known != emoji,
+                None => !emoji.is_empty() && self.reactions.len() < REACTIONS_MAX,
+            },
+        };
+        match counts && operation.fits() {
+            true => self.with_address(|session_id, whatsapp_id| {
+                operation.done((session_id, whatsapp_id), None, by, at)
+            }),
+            false => Ok(vec![]),
         }
     }
 
@@ -228,9 +323,12 @@ impl Message {
     fn apply_event(&mut self, event: MessageEvent) {
         match event {
             MessageEvent::Queued(queued) => {
+                self.is_about(&queued.to, &queued.content);
                 self.begin(MessageStatus::Queued, Origin::Api, queued.session_id, queued.whatsapp_id)
             },
             MessageEvent::Received(received) => {
+                self.is_about(&received.chat, &received.content);
+                self.author = Some(received.from.jid);
                 self.begin(
                     MessageStatus::Delivered,
                     Origin::Contact,
@@ -239,9 +337,12 @@ impl Message {
                 );
             },
             MessageEvent::SentFromPhone(sent) => {
+                self.is_about(&sent.chat, &sent.content);
                 self.begin(MessageStatus::Sent, Origin::Phone, sent.session_id, sent.whatsapp_id);
             },
             MessageEvent::Imported(imported) => {
+                self.is_about(&imported.chat, &imported.content);
+                self.author = (!imported.from_me).then_some(imported.from.jid);
                 self.begin(imported.status, Origin::History, imported.session_id, imported.whatsapp_id);
             },
             MessageEvent::Sent(sent) => {
@@ -256,7 +357,35 @@ impl Message {
             },
             MessageEvent::Failed(_) => self.status = self.status.advanced(MessageStatus::Failed),
             MessageEvent::Expired(_) => self.status = self.status.advanced(MessageStatus::Expired),
+            MessageEvent::Canceled(_) => self.status = self.status.advanced(MessageStatus::Canceled),
+            MessageEvent::OperationAsked(asked) => {
+                self.pending.insert(asked.operation_id, (asked.operation, asked.by));
+            },
+            MessageEvent::OperationFailed(failed) => drop(self.pending.remove(&failed.operation_id)),
+            MessageEvent::Edited(edited) => {
+                self.edited_at = self.edited_at.max(Some(edited.at));
+                self.settle(edited.operation_id);
+            },
+            MessageEvent::Deleted(_) => {
+                self.deleted = true;
+                self.pending.clear();
+            },
+            MessageEvent::Reacted(reacted) => {
+                self.reactions.insert(reacted.from.jid, (reacted.emoji, reacted.at));
+                self.settle(reacted.operation_id);
+            },
         }
+    }
+
+    fn settle(&mut self, operation_id: Option<String>) {
+        if let Some(id) = operation_id {
+            self.pending.remove(&id);
+        }
+    }
+
+    fn is_about(&mut self, chat: &Person, content: &Content) {
+        self.in_group = !chat.jid.is_person();
+        self.editable = content.is_editable();
     }
 
     fn begin(&mut self, status: MessageStatus, origin: Origin, session_id: SessionId, whatsapp_id: String) {

@@ -2,7 +2,7 @@ use cqrs_es::test::TestFramework;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Content, Person, Secret, Text};
+use crate::{Content, Context, Person, Secret, Text, content::InvalidContent};
 
 fn at(seconds: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -24,6 +24,7 @@ fn queue(text: &str) -> QueueMessage {
         whatsapp_id: "3EB0AA".into(),
         message_secret: Secret("c2VjcmV0".into()),
         content: Content::Text { text: Text(text.into()), link_preview: true },
+        context: Context::default(),
         expires_at: at(86_400),
         metadata: None,
         at: at(0),
@@ -43,6 +44,7 @@ fn receive(from_me: bool) -> ReceiveMessage {
         from_me,
         whatsapp_id: "3EB0BB".into(),
         content: Content::Text { text: Text("hi".into()), link_preview: true },
+        context: Context::default(),
         at: at(5),
     }
 }
@@ -103,10 +105,12 @@ fn a_message_is_queued_once() {
 
 #[test]
 fn a_text_has_one_to_65536_characters() {
-    given([]).when(MessageCommand::Queue(queue(""))).then_expect_error(MessageError::EmptyText);
-    given([])
-        .when(MessageCommand::Queue(queue(&"é".repeat(65_537))))
-        .then_expect_error(MessageError::TextTooLong);
+    for text in [String::new(), "é".repeat(65_537)] {
+        let refused = queue(&text).decide();
+        assert!(
+            matches!(refused, Err(MessageError::Content(InvalidContent { field, .. })) if field == "/text")
+        );
+    }
     assert!(queue(&"é".repeat(65_536)).decide().is_ok());
 }
 
@@ -221,4 +225,159 @@ proptest! {
         events[cut..].iter().cloned().for_each(|event| resumed.apply_event(event));
         prop_assert_eq!(resumed, whole);
     }
+}
+
+fn asked(operation: Operation, author: Option<&str>) -> OperationAsked {
+    OperationAsked {
+        session_id: session(),
+        whatsapp_id: if author.is_some() { "3EB0BB" } else { "3EB0AA" }.into(),
+        operation_id: "3EB0CC".into(),
+        operation,
+        chat: person("15550001111"),
+        author: author.map(person),
+        by: person("15550002222"),
+        message_secret: Secret("c2VjcmV0".into()),
+        expires_at: at(86_400),
+        at: at(10),
+    }
+}
+
+fn edit(text: &str) -> Operation {
+    Operation::Edit { text: Text(text.into()) }
+}
+
+fn react(emoji: &str) -> Operation {
+    Operation::React { emoji: emoji.into() }
+}
+
+fn observe(operation: Operation, by: &str, second: i64) -> MessageCommand {
+    let by_me = by == "15550002222";
+    MessageCommand::Observe(ObserveOperation { operation, by: person(by), by_me, at: at(second) })
+}
+
+fn operation_ack() -> MessageCommand {
+    MessageCommand::RecordOperationAck { operation_id: "3EB0CC".into(), at: at(11) }
+}
+
+#[test]
+fn what_is_asked_for_counts_when_whatsapp_has_it_and_once() {
+    for operation in [edit("hello!"), Operation::Delete, react("👍")] {
+        let asked = asked(operation.clone(), None);
+        let address = (session(), "3EB0AA".to_owned());
+        let done = operation.done(address, Some("3EB0CC".into()), person("15550002222"), at(11));
+        given([queued(), sent()])
+            .when(MessageCommand::Ask(asked.clone()))
+            .then_expect_events(vec![asked.clone().into()]);
+        let waits = [queued(), sent(), asked.into()];
+        assert!(folded(waits.clone()).is_pending("3EB0CC"));
+        given(waits.clone()).when(operation_ack()).then_expect_events(vec![done.clone()]);
+        let over = waits.into_iter().chain([done]);
+        assert!(!folded(over.clone()).is_pending("3EB0CC"));
+        given(over).when(operation_ack()).then_expect_events(vec![]);
+    }
+}
+
+#[test]
+fn an_operation_that_whatsapp_refuses_changes_nothing() {
+    let refuse = || MessageCommand::FailOperation {
+        operation_id: "3EB0CC".into(),
+        code: "rejected_by_whatsapp".into(),
+        detail: "too late".into(),
+        at: at(11),
+    };
+    let failed = OperationFailed {
+        session_id: session(),
+        whatsapp_id: "3EB0AA".into(),
+        operation_id: "3EB0CC".into(),
+        code: "rejected_by_whatsapp".into(),
+        detail: "too late".into(),
+        at: at(11),
+    };
+    let waits = [queued(), sent(), asked(edit("hello!"), None).into()];
+    given(waits.clone()).when(refuse()).then_expect_events(vec![failed.clone().into()]);
+    given(waits.into_iter().chain([failed.into()])).when(operation_ack()).then_expect_events(vec![]);
+}
+
+#[test]
+fn only_what_whatsapp_has_and_would_change_is_changed() {
+    let ask = |operation, author| MessageCommand::Ask(asked(operation, author));
+    let deleted = || {
+        let (session_id, whatsapp_id) = (session(), "3EB0AA".into());
+        let by = person("15550002222");
+        MessageDeleted { session_id, whatsapp_id, operation_id: None, by, at: at(4) }.into()
+    };
+    given([queued()]).when(ask(edit("x"), None)).then_expect_error(MessageError::NotSent);
+    given([queued(), failed()]).when(ask(react("x"), None)).then_expect_error(MessageError::NotSent);
+    given([]).when(ask(react("x"), None)).then_expect_error(MessageError::NotFound);
+    given([queued(), sent(), deleted()]).when(ask(react("x"), None)).then_expect_error(MessageError::Deleted);
+    let came_in = || MessageEvent::from(receive(false));
+    for operation in [edit("x"), Operation::Delete] {
+        given([came_in()])
+            .when(ask(operation, Some("15550001111")))
+            .then_expect_error(MessageError::NotChangeable);
+    }
+    let reaction = asked(react("👍"), Some("15550001111"));
+    given([came_in()]).when(MessageCommand::Ask(reaction.clone())).then_expect_events(vec![reaction.into()]);
+    let long = edit(&"é".repeat(65_537));
+    given([queued(), sent()]).when(ask(long, None)).then_expect_error(MessageError::TooLong);
+    let waiting = (0..PENDING_MAX)
+        .map(|index| OperationAsked { operation_id: format!("{index}"), ..asked(react("x"), None) }.into());
+    given([queued(), sent()].into_iter().chain(waiting))
+        .when(ask(react("y"), None))
+        .then_expect_error(MessageError::Busy);
+}
+
+#[test]
+fn what_people_do_on_their_phones_counts_once_and_if_they_may() {
+    let contact = "15550001111";
+    let came_in = || MessageEvent::from(receive(false));
+    let done = |operation: Operation, by: &str, second| {
+        operation.done((session(), "3EB0BB".to_owned()), None, person(by), at(second))
+    };
+    let edited = done(edit("hi!"), contact, 7);
+    given([came_in()]).when(observe(edit("hi!"), contact, 7)).then_expect_events(vec![edited.clone()]);
+    given([came_in(), edited.clone()]).when(observe(edit("hi!"), contact, 7)).then_expect_events(vec![]);
+    given([came_in(), edited]).when(observe(edit("old"), contact, 6)).then_expect_events(vec![]);
+    for by in ["15550002222", "15550003333"] {
+        given([came_in()]).when(observe(edit("x"), by, 7)).then_expect_events(vec![]);
+        given([came_in()]).when(observe(Operation::Delete, by, 7)).then_expect_events(vec![]);
+    }
+    let deleted = done(Operation::Delete, contact, 8);
+    given([came_in()]).when(observe(Operation::Delete, contact, 8)).then_expect_events(vec![deleted.clone()]);
+    given([came_in(), deleted.clone()])
+        .when(observe(Operation::Delete, contact, 9))
+        .then_expect_events(vec![]);
+    given([came_in(), deleted]).when(observe(edit("x"), contact, 9)).then_expect_events(vec![]);
+    let liked = done(react("👍"), contact, 6);
+    given([came_in()]).when(observe(react(""), contact, 6)).then_expect_events(vec![]);
+    given([came_in()]).when(observe(react("👍"), contact, 6)).then_expect_events(vec![liked.clone()]);
+    given([came_in(), liked.clone()]).when(observe(react("👍"), contact, 9)).then_expect_events(vec![]);
+    given([came_in(), liked]).when(observe(react(""), contact, 9)).then_expect_events(vec![done(
+        react(""),
+        contact,
+        9,
+    )]);
+}
+
+#[test]
+fn an_administrator_takes_back_what_others_wrote_in_a_group() {
+    let group = Person::from_jid(Jid::parse("120363000000000001@g.us").unwrap());
+    let in_group = ReceiveMessage { chat: group.clone(), to: group, ..receive(false) };
+    let deleted =
+        Operation::Delete.done((session(), "3EB0BB".to_owned()), None, person("15550003333"), at(8));
+    given([in_group.into()])
+        .when(observe(Operation::Delete, "15550003333", 8))
+        .then_expect_events(vec![deleted]);
+}
+
+#[test]
+fn a_message_is_withdrawn_while_it_waits() {
+    let cancel = || MessageCommand::Cancel { at: at(1) };
+    let canceled = MessageCanceled { session_id: session(), whatsapp_id: "3EB0AA".into(), at: at(1) };
+    given([queued()]).when(cancel()).then_expect_events(vec![canceled.clone().into()]);
+    given([queued(), canceled.clone().into()]).when(cancel()).then_expect_events(vec![]);
+    given([queued(), sent()]).when(cancel()).then_expect_error(MessageError::AlreadySent);
+    given([]).when(cancel()).then_expect_error(MessageError::NotFound);
+    // It was on its way: WhatsApp's word stands above ours.
+    given([queued(), canceled.into()]).when(ack()).then_expect_events(vec![sent()]);
 }

@@ -1,28 +1,28 @@
 //! What a session does while a connection runs.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use waxwing_app::{execute::CommandPorts, ports::PortError, processes::OutboxRow, views::Wanted};
+use waxwing_app::{ports::PortError, views::Wanted};
 use waxwing_domain::{
-    AccountId, Person, Timestamp,
-    message::{Message, MessageStatus, ReceiptStep, RecordReceipt},
+    Person, Timestamp,
+    message::{ReceiptStep, RecordReceipt},
     session::SessionStatus,
 };
 use waxwing_whatsapp::{
-    Connection, ConnectionEvent, Disconnect, OutgoingMessage, PermanentCause, ReceiptStep as Step, SendError,
+    Connection, ConnectionEvent, Disconnect, PermanentCause, ReceiptStep as Step, SendError,
 };
 
 use super::{
     CONNECTION_LOST, NETWORK_UNREACHABLE, OUTDATED, Open, PROXY_UNREACHABLE, Poke, QR_EXHAUSTED, REPLACED,
-    Session, asked::AFTER_NAME, fenced, logout_reason, probe::Probe,
+    Session,
+    asked::AFTER_NAME,
+    fenced, logout_reason,
+    probe::Probe,
+    sending::{NotSent, send},
 };
 use crate::{lanes::Outcome, outbox};
 
@@ -86,15 +86,6 @@ impl Over {
 struct SendResult {
     whatsapp_id: String,
     result: Result<(), NotSent>,
-}
-
-/// Why nothing was sent.
-enum NotSent {
-    /// It is no longer queued: a replay of the feed put its row back.
-    Over,
-    /// Whether it is queued is not known.
-    Unknown(PortError),
-    Failed(SendError),
 }
 
 /// State of one run.
@@ -261,7 +252,7 @@ impl Session {
             Ok(()) => return,
             Err(NotSent::Over) => {
                 if let Some(taken) = self.outbox.refused(&whatsapp_id) {
-                    let outcome = Outcome::Over { message: taken.message_id, open_row: taken.key };
+                    let outcome = Outcome::Over { sent: taken.sent, open_row: taken.key };
                     self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
                 }
                 return;
@@ -278,16 +269,17 @@ impl Session {
 
     async fn refused(&mut self, whatsapp_id: &str, code: &'static str, detail: String) {
         if let Some(taken) = self.outbox.refused(whatsapp_id) {
-            let outcome = Outcome::Failed { message: taken.message_id, open_row: taken.key, code, detail };
+            let outcome = Outcome::Failed { sent: taken.sent, open_row: taken.key, code, detail };
             self.shared.lanes.record(self.account, whatsapp_id, outcome).await;
         }
     }
 
     pub(super) async fn expire(&mut self) {
         for open in self.outbox.take_expired(self.shared.ports.clock.now()) {
-            let outbox::Open { key, row } = open;
-            let outcome = Outcome::Expired { message: row.message_id, open_row: key };
-            self.shared.lanes.record(self.account, &row.whatsapp_id, outcome).await;
+            let whatsapp_id = open.row.whatsapp_id.clone();
+            let outbox::Taken { key, sent } = open.into();
+            let outcome = Outcome::Expired { sent, open_row: key };
+            self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
         }
     }
 
@@ -441,7 +433,7 @@ impl Session {
 
     async fn on_server_ack(&mut self, whatsapp_id: &str) {
         if let Some(taken) = self.outbox.acknowledged(whatsapp_id) {
-            let outcome = Outcome::Sent { message: taken.message_id, open_row: taken.key };
+            let outcome = Outcome::Sent { sent: taken.sent, open_row: taken.key };
             self.shared.lanes.record(self.account, whatsapp_id, outcome).await;
         }
     }
@@ -461,37 +453,4 @@ impl Session {
         };
         self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
     }
-}
-
-/// Sends what the journal says is still queued. The outbox may say more: a replay of the feed puts rows back, and a row
-/// goes only after its outcome was committed.
-async fn send(
-    ports: &CommandPorts,
-    account: AccountId,
-    connection: &Weak<Connection>,
-    row: OutboxRow,
-) -> Result<(), NotSent> {
-    let id = row.message_id.to_string();
-    let (message, _) = ports.load::<Message>(account, &id).await.map_err(NotSent::Unknown)?;
-    if message.status() != MessageStatus::Queued {
-        return Err(NotSent::Over);
-    }
-    let failed = |error| Err(NotSent::Failed(error));
-    let Some(message_secret) = secret(&row) else {
-        return failed(SendError::Invalid("the message secret is not 32 bytes".to_owned()));
-    };
-    let message = OutgoingMessage {
-        whatsapp_id: row.whatsapp_id,
-        to: row.to.jid,
-        content: row.content,
-        message_secret,
-    };
-    match connection.upgrade() {
-        Some(connection) => connection.send(message).await.or_else(failed),
-        None => failed(SendError::NotConnected),
-    }
-}
-
-fn secret(row: &OutboxRow) -> Option<[u8; 32]> {
-    STANDARD.decode(&row.message_secret.0).ok()?.try_into().ok()
 }

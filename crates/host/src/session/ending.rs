@@ -11,7 +11,7 @@ use waxwing_domain::session::{Session as SessionAggregate, SessionStatus};
 use waxwing_whatsapp::Connection;
 
 use super::{LOGOUT_TIMEOUT, Session};
-use crate::lanes::Outcome;
+use crate::{lanes::Outcome, outbox::Taken};
 
 impl Session {
     /// Unlinks on the server, as far as it answers in time and the host does not stop.
@@ -91,9 +91,9 @@ impl Session {
             self.outbox.read(&rows, self.shared.ports.clock.now())?;
             self.clear().await;
             for open in self.outbox.take_all() {
-                let (message, whatsapp_id) = (open.row.message_id, open.row.whatsapp_id);
-                let outcome =
-                    Outcome::Failed { message, open_row: open.key, code, detail: detail.to_owned() };
+                let whatsapp_id = open.row.whatsapp_id.clone();
+                let Taken { key, sent } = open.into();
+                let outcome = Outcome::Failed { sent, open_row: key, code, detail: detail.to_owned() };
                 self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
             }
             // The lanes remove the rows once the outcomes are committed.

@@ -293,7 +293,7 @@ impl Importer {
     }
 
     async fn record(&self, message: HistoryMessage) -> Result<(), PortError> {
-        let HistoryMessage { whatsapp_id, chat, from, from_me, status, at, content } = message;
+        let HistoryMessage { whatsapp_id, chat, from, from_me, status, at, content, context } = message;
         let (chat, from) = match chat.jid == from.jid {
             true => {
                 let chat = self.known(chat).await?;
@@ -315,7 +315,8 @@ impl Importer {
             false => chat.clone(),
         };
         let (session_id, told) = (self.session, self.settings.history_webhooks);
-        let message = ReceiveMessage { session_id, chat, from, to, from_me, whatsapp_id, content, at };
+        let message =
+            ReceiveMessage { session_id, chat, from, to, from_me, whatsapp_id, content, context, at };
         self.shared.outcomes.imported(self.account, message, status, told).await
     }
 }

@@ -20,8 +20,8 @@ impl Session {
 
     /// Rows go that are still there though what became of their messages is recorded.
     pub(super) async fn clear(&self) {
-        for (whatsapp_id, Taken { key, message_id }) in self.outbox.left() {
-            let outcome = Outcome::Over { message: message_id, open_row: key };
+        for (whatsapp_id, Taken { key, sent }) in self.outbox.left() {
+            let outcome = Outcome::Over { sent, open_row: key };
             self.shared.lanes.record(self.account, &whatsapp_id, outcome).await;
         }
     }

@@ -409,7 +409,7 @@ impl World {
     pub async fn send(&self, session: SessionId, to: &str, text: &str) -> MessageView {
         let content = Content::Text { text: Text(text.to_owned()), link_preview: true };
         let to = Jid::parse(to).unwrap();
-        let new = NewMessage { session_id: session, to, content, expires_at: None, metadata: None };
+        let new = NewMessage::new(session, to, content);
         match self.commands.send_message(account(), new, None, &Cause::system()).await.unwrap() {
             Once::Done(view) => view,
             Once::Repeated(_) => unreachable!("the request has no key"),

@@ -6,6 +6,24 @@ use waxwing_domain::{Jid, Lid, Person, PhoneNumber};
 
 use crate::store::SignalState;
 
+/// Which of a person's addresses belong together, as far as it was learnt.
+pub(crate) trait KnownAddresses: Send + Sync {
+    /// The hidden user of a phone number.
+    fn lid_of(&self, phone: &PhoneNumber) -> Option<Lid>;
+    /// The phone number of a hidden user.
+    fn phone_of(&self, lid: &Lid) -> Option<PhoneNumber>;
+}
+
+impl KnownAddresses for SignalState {
+    fn lid_of(&self, phone: &PhoneNumber) -> Option<Lid> {
+        self.lid_of(phone)
+    }
+
+    fn phone_of(&self, lid: &Lid) -> Option<PhoneNumber> {
+        self.phone_of(lid)
+    }
+}
+
 /// Our address as the library's.
 pub(crate) fn to_library(jid: &Jid) -> LibraryJid {
     match jid {
@@ -31,7 +49,11 @@ pub(crate) fn from_library(jid: &LibraryJid) -> Option<Jid> {
 }
 
 /// Everybody behind an address: both of a person's addresses, from the stanza and from what was learnt before.
-pub(crate) fn person(jid: &LibraryJid, other: Option<&LibraryJid>, state: &SignalState) -> Option<Person> {
+pub(crate) fn person(
+    jid: &LibraryJid,
+    other: Option<&LibraryJid>,
+    state: &dyn KnownAddresses,
+) -> Option<Person> {
     let other = other.and_then(from_library);
     let (jid, other) = match from_library(jid) {
         Some(jid) => (jid, other),
@@ -46,7 +68,7 @@ pub(crate) fn person(jid: &LibraryJid, other: Option<&LibraryJid>, state: &Signa
 }
 
 /// The conversation and the sender of a stanza.
-pub(crate) fn parties(source: &MessageSource, state: &SignalState) -> Option<(Person, Person)> {
+pub(crate) fn parties(source: &MessageSource, state: &dyn KnownAddresses) -> Option<(Person, Person)> {
     let from = person(&source.sender, source.sender_alt.as_ref(), state)?;
     let chat_is_sender = source.chat.user == source.sender.user && source.chat.server == source.sender.server;
     let chat = if chat_is_sender {
@@ -57,6 +79,21 @@ pub(crate) fn parties(source: &MessageSource, state: &SignalState) -> Option<(Pe
         person(&source.chat, None, state)?
     };
     Some((chat, from))
+}
+
+/// Nothing was learnt yet.
+#[cfg(test)]
+pub(crate) struct NothingKnown;
+
+#[cfg(test)]
+impl KnownAddresses for NothingKnown {
+    fn lid_of(&self, _phone: &PhoneNumber) -> Option<Lid> {
+        None
+    }
+
+    fn phone_of(&self, _lid: &Lid) -> Option<PhoneNumber> {
+        None
+    }
 }
 
 #[cfg(test)]

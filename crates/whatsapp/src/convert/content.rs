@@ -4,25 +4,37 @@ use waproto::whatsapp as wa;
 use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use waxwing_domain::{Content, Text};
 
-use super::fields;
+use super::{fields, kinds};
 use crate::outgoing::SendError;
 
 /// Deepest nesting of wrappers that is followed; WhatsApp's own clients use three.
 const WRAPPERS_MAX: usize = 8;
 
-/// What a message says; `None` when it is part of the protocol and says nothing to its user.
-pub(crate) fn from_proto(message: &wa::Message) -> Option<Content> {
-    let mut inner = message;
+/// The message out of its wrappers, and whether it may be looked at once.
+pub(crate) fn inner(message: &wa::Message) -> (&wa::Message, bool) {
+    let (mut inner, mut view_once) = (message, false);
     for _ in 0..WRAPPERS_MAX {
+        let once =
+            [&inner.view_once_message, &inner.view_once_message_v2, &inner.view_once_message_v2_extension];
+        view_once |= once.iter().any(|wrapper| wrapper.is_set());
         match unwrap(inner) {
             Some(next) => inner = next,
             None => break,
         }
     }
+    (inner, view_once)
+}
+
+/// What a message says; `None` when it is part of the protocol and says nothing to its user.
+pub(crate) fn from_proto(message: &wa::Message) -> Option<Content> {
+    let (inner, _) = inner(message);
     let text = inner.conversation.as_deref().filter(|text| !text.is_empty());
     let text = text.or_else(|| inner.extended_text_message.as_option().and_then(|body| body.text.as_deref()));
     if let Some(text) = text {
         return Some(Content::Text { text: Text(text.to_owned()), link_preview: true });
+    }
+    if let Some(content) = kinds::from_proto(inner) {
+        return Some(content);
     }
     if let Some(protocol) = inner.protocol_message.as_option() {
         return protocol_content(protocol);
@@ -47,6 +59,7 @@ fn unwrap(message: &wa::Message) -> Option<&wa::Message> {
         &message.view_once_message_v2_extension,
         &message.document_with_caption_message,
         &message.group_mentioned_message,
+        &message.edited_message,
     ];
     wrappers.into_iter().find_map(|wrapper| wrapper.as_option()?.message.as_option())
 }
@@ -78,6 +91,10 @@ pub(crate) fn to_proto(content: &Content) -> Result<wa::Message, SendError> {
         Content::Text { text, .. } => {
             Ok(wa::Message { conversation: Some(text.0.clone()), ..Default::default() })
         },
+        Content::Location(place) => Ok(kinds::place_to_proto(place)),
+        Content::Contact { contacts } => Ok(kinds::contacts_to_proto(contacts)),
+        Content::Poll(poll) => Ok(kinds::poll_to_proto(poll)),
+        Content::Event(event) => Ok(kinds::event_to_proto(event)),
         Content::Unsupported { raw_type } => {
             Err(SendError::Invalid(format!("content of the kind {raw_type} can be received and not sent")))
         },
@@ -100,7 +117,7 @@ mod tests {
     fn raw_type(message: &wa::Message) -> Option<String> {
         match from_proto(message)? {
             Content::Unsupported { raw_type } => Some(raw_type),
-            Content::Text { .. } => panic!("it is no text"),
+            known => panic!("it is known: {known:?}"),
         }
     }
 

@@ -3,7 +3,7 @@
 use waxwing_sandbox::BehaviourChange;
 use waxwing_whatsapp::{ConnectionEvent, ReceiptStep};
 
-use crate::network::{CONTACT, OWNER, World, jid, text};
+use crate::network::{CONTACT, OWNER, World, content, jid, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_goes_out_and_its_steps_come_back() {
@@ -67,7 +67,7 @@ async fn texts_come_in_through_the_sink() {
     assert_eq!(first.from.jid, jid(CONTACT));
     assert_eq!(first.push_name.as_deref(), Some("Contact"));
     assert!(!first.from_me);
-    assert_eq!(first.content, text("text 0"));
+    assert_eq!(*content(first), text("text 0"));
     // And an answer goes back on the ratchet that they began.
     let answer = world.message(CONTACT, "answer");
     session.connection.send(answer.clone()).await.unwrap();
@@ -86,7 +86,7 @@ async fn what_the_owners_phone_sends_comes_in_as_its_own() {
     assert!(committed[0].from_me);
     assert_eq!(committed[0].chat.jid, jid(CONTACT));
     assert_eq!(committed[0].from.jid, jid(OWNER));
-    assert_eq!(committed[0].content, text("from my phone"));
+    assert_eq!(*content(&committed[0]), text("from my phone"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

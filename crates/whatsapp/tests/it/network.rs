@@ -13,7 +13,8 @@ use waxwing_sandbox::{FaultRequest, Network, Options, PhoneHandle, Sandbox};
 use waxwing_signed_http::{SigningKey, Verifier};
 use waxwing_whatsapp::{
     Connection, ConnectionEvent, ConnectionEvents, Connector, Disconnect, Endpoint, EndpointError, Endpoints,
-    InboundError, InboundMessage, InboundSink, NETWORK, OutgoingMessage, SessionSettings, SignalState,
+    Inbound, InboundError, InboundMessage, InboundSink, NETWORK, Outgoing, OutgoingMessage, SessionSettings,
+    SignalState,
 };
 
 use crate::doubles::{MemoryRecords, PlainBox, TestClock};
@@ -72,7 +73,7 @@ impl Sink {
     }
 
     pub fn texts(&self) -> Vec<String> {
-        self.committed().iter().map(|message| message.content.text().unwrap_or("?").to_owned()).collect()
+        self.committed().iter().map(|message| content(message).text().unwrap_or("?").to_owned()).collect()
     }
 
     /// Returns when so many messages are committed.
@@ -146,6 +147,13 @@ pub fn settings() -> SessionSettings {
     SessionSettings {
         push_name: Some("Waxwing".to_owned()),
         ..SessionSettings::new(NETWORK, "Waxwing tests")
+    }
+}
+
+/// What a message that came in says.
+pub fn content(message: &InboundMessage) -> &Content {
+    match &message.what {
+        Inbound::Message { content, .. } | Inbound::Operation(_, content) => content,
     }
 }
 
@@ -227,7 +235,7 @@ impl World {
         OutgoingMessage {
             whatsapp_id: new_whatsapp_id(&self.entropy),
             to: jid(to),
-            content: text(content),
+            payload: Outgoing::Message { content: text(content), context: Box::default() },
             message_secret: [5; 32],
         }
     }

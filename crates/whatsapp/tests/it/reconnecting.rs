@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use waxwing_whatsapp::{ConnectionEvent, SessionSettings};
 
-use crate::network::{CONTACT, OWNER, World, jid, settings};
+use crate::network::{CONTACT, OWNER, World, content, jid, settings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_socket_ends_the_run_and_the_caller_connects_again() {
@@ -48,7 +48,7 @@ async fn a_killed_process_goes_on_without_pairing() {
         })
         .await;
         let away = next.sink.has(1).await;
-        assert!(away.iter().any(|message| message.content.text() == Some(&format!("away {epoch}"))));
+        assert!(away.iter().any(|message| content(message).text() == Some(&format!("away {epoch}"))));
         let message = world.message(CONTACT, &format!("after {epoch}"));
         next.connection.send(message.clone()).await.unwrap();
         assert_eq!(next.ack(&message.whatsapp_id).await, None);

@@ -126,6 +126,8 @@ impl Things {
             "createSandboxCall" => json!({ "to": OWNER }),
             "enterSandboxCode" => json!({ "code": "ABCD2345" }),
             "setSandboxHistory" => json!({ "messages": 1 }),
+            "editMessage" => json!({ "text": "x" }),
+            "setReaction" => json!({ "emoji": "👍" }),
             "sendFromSandboxPhone" => json!({ "to": FRIEND, "type": "text", "text": "hello" }),
             "scanSandboxQr" => json!({ "qr": self.qr }),
             _ => json!({}),

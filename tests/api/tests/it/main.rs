@@ -15,6 +15,7 @@ mod identity;
 mod isolation;
 mod keys;
 mod kill;
+mod kinds;
 mod lifecycle;
 mod limits;
 mod members;
