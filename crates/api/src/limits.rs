@@ -9,7 +9,13 @@ use waxwing_app::{
     queries::{SESSIONS_MAX, USAGE_DAYS_MAX, USAGE_QUERIES_MAX},
     search::{INDEXED_WORDS_MAX, PREFIX_WORDS_MAX, TERM_WORDS_MAX, TERMS_MAX, WORD_CHARS_MAX},
 };
-use waxwing_domain::{account, api_key, content::TEXT_CHARS_MAX, session, webhook_endpoint};
+use waxwing_domain::{
+    account, api_key,
+    content::{CONTACTS_MAX, LINE_CHARS_MAX, PHONES_MAX, POLL_OPTIONS, TEXT_CHARS_MAX, VCARD_BYTES_MAX},
+    context::MENTIONS_MAX,
+    message::{EMOJI_BYTES_MAX, PENDING_MAX},
+    session, webhook_endpoint,
+};
 
 use crate::{extract, rate_limit, routes};
 
@@ -91,6 +97,14 @@ fn sizes() -> Vec<(&'static str, String)> {
         ("sessions that a webhook names", count(webhook_endpoint::SESSIONS_MAX)),
         ("text of a message", chars(TEXT_CHARS_MAX)),
         ("`metadata` of a message, as JSON", bytes(routes::METADATA_BYTES_MAX)),
+        ("messages of one batch", count(routes::BATCH_MAX)),
+        ("mentions of a message", count(MENTIONS_MAX)),
+        ("a name, title, address, question or option in a message", chars(LINE_CHARS_MAX)),
+        ("options of a poll", format!("{} to {}", POLL_OPTIONS.start(), POLL_OPTIONS.end())),
+        ("cards of a message, and phone numbers of a card", format!("{CONTACTS_MAX}; {PHONES_MAX}")),
+        ("a vCard", bytes(VCARD_BYTES_MAX)),
+        ("a reaction", bytes(EMOJI_BYTES_MAX)),
+        ("changes of a message that wait for WhatsApp", count(PENDING_MAX)),
         ("`q` of a list of messages", chars(routes::Q_CHARS_MAX)),
         ("words and phrases of one `q`; words of all of them", format!("{TERMS_MAX}; {TERM_WORDS_MAX}")),
         ("a word that is searched; the rest is left out", chars(WORD_CHARS_MAX)),

@@ -261,6 +261,13 @@ pub(crate) struct ProblemBody {
     retry_after_s: u32,
 }
 
+impl ProblemBody {
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+}
+
 /// A field that is wrong.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FieldError {
@@ -308,6 +315,12 @@ impl Problem {
         let detail = self.0.detail.clone();
         self.0.errors.push(FieldError { pointer: pointer.to_owned(), detail });
         self
+    }
+
+    /// What it says, to stand in an answer about several things.
+    pub(crate) fn told(mut self) -> ProblemBody {
+        self.0.request_id = request_id::current();
+        *self.0
     }
 
     /// Its kind, for programs.

@@ -81,6 +81,14 @@ pub(crate) async fn count(api: &Api, caller: &Caller, method: &Method, path: &st
     }
 }
 
+/// Counts one more message of a request that sends several.
+///
+/// # Errors
+/// 429 when the account has sent too many.
+pub(crate) async fn count_send(api: &Api, caller: &Caller) -> Result<(), Problem> {
+    take(api, &Holder::new(&SENDS, caller.account, ""), "The account has sent too many messages").await
+}
+
 /// Counts what an address does that needs no credential.
 ///
 /// # Errors

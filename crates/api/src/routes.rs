@@ -13,6 +13,7 @@ mod invitations;
 mod me;
 mod members;
 mod message_actions;
+mod message_batch;
 mod messages;
 mod metrics;
 mod problems;
@@ -23,6 +24,7 @@ mod sessions;
 mod usage;
 mod webhooks;
 
+pub(crate) use message_batch::BATCH_MAX;
 pub(crate) use messages::{METADATA_BYTES_MAX, Q_CHARS_MAX};
 
 use axum::{
@@ -92,6 +94,7 @@ pub(crate) fn versioned() -> OpenApiRouter<Api> {
         .routes(routes!(messages::send_text))
         .routes(routes!(messages::send_location))
         .routes(routes!(messages::send_contact))
+        .routes(routes!(message_batch::send_batch))
         .routes(routes!(
             messages::get_message,
             message_actions::edit_message,

@@ -15,6 +15,8 @@ use crate::Text;
 
 /// Longest text, in characters.
 pub const TEXT_CHARS_MAX: usize = 65_536;
+/// Largest content but a text, as JSON, in bytes: a message fits into one item of DynamoDB.
+pub const CONTENT_BYTES_MAX: usize = 128 * 1_024;
 /// Longest name, title, address, question or option, in characters. WhatsApp's own apps take less of most.
 pub const LINE_CHARS_MAX: usize = 1_024;
 
@@ -142,8 +144,17 @@ impl Content {
         }
     }
 
+    /// True when it has more than can be kept. A text is cut where it has to be.
+    pub fn is_too_large(&self) -> bool {
+        let size = || serde_json::to_vec(self).map_or(usize::MAX, |json| json.len());
+        !matches!(self, Self::Text { .. }) && size() > CONTENT_BYTES_MAX
+    }
+
     /// Whether it can be sent.
     pub fn check(&self) -> Result<(), InvalidContent> {
+        if self.is_too_large() {
+            return invalid("", "expected content of at most 128 KiB");
+        }
         match self {
             Self::Text { text, .. } => match text.0.chars().count() {
                 0 => invalid("/text", "the text is empty"),
@@ -226,6 +237,17 @@ mod tests {
         let ends_at = Some(Timestamp::from_second(1_799_999_999).unwrap());
         assert_eq!(CalendarEvent { ends_at, ..event() }.check().unwrap_err().field, "/ends_at");
         assert_eq!(CalendarEvent { name: Text(" ".into()), ..event() }.check().unwrap_err().field, "/name");
+    }
+
+    #[test]
+    fn cards_together_are_no_larger_than_what_is_kept() {
+        let card = ContactCard {
+            vcard: Text("\u{1}".repeat(VCARD_BYTES_MAX)),
+            ..ContactCard::new(Text("Ada".into()), vec![], None, None)
+        };
+        let contact = |count| Content::Contact { contacts: vec![card.clone(); count] };
+        assert!(contact(1).check().is_ok());
+        assert_eq!(contact(2).check().unwrap_err().field, "");
     }
 
     #[test]

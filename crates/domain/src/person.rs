@@ -35,6 +35,13 @@ impl Person {
         Self { jid, phone, lid, name: None }
     }
 
+    /// Whether both are the same, by any address that is known of both.
+    pub fn is(&self, other: &Self) -> bool {
+        let by_phone = self.phone.is_some() && self.phone == other.phone;
+        let by_lid = self.lid.is_some() && self.lid == other.lid;
+        self.jid == other.jid || by_phone || by_lid
+    }
+
     /// The same person with a name.
     pub fn named(mut self, name: Option<String>) -> Self {
         self.name = name;
@@ -54,5 +61,7 @@ mod tests {
         assert_eq!(one, Person::canonical(lid.clone(), Some(number.clone())));
         assert_eq!(one.jid, number);
         assert_eq!(Person::canonical(lid.clone(), None).jid, lid);
+        let other = Person::from_jid(Jid::parse("15550002222@s.whatsapp.net").unwrap());
+        assert!(one.is(&Person::from_jid(lid)) && one.is(&Person::from_jid(number)) && !one.is(&other));
     }
 }

@@ -50,8 +50,13 @@ struct Known {
     lately: VecDeque<(Address, MessageId)>,
 }
 
-/// Who wrote a message, where the owner did not, and WhatsApp's id of it.
-type Address = (Option<Jid>, String);
+/// What a stanza says of a message.
+struct Address {
+    chat: Person,
+    /// Who wrote it, where the owner did not.
+    author: Option<Person>,
+    whatsapp_id: String,
+}
 
 /// Where a message came from.
 struct Came {
@@ -99,25 +104,43 @@ impl JournalSink {
         self.known().me.clone()
     }
 
-    /// The message of this chat that was written by `author`, where the owner did not write it.
+    /// The message of this chat that was written by `author`, where the owner did not write it. Either may have been known by
+    /// another address when it came.
     async fn find(
         &self,
-        chat: &Jid,
-        author: Option<&Jid>,
+        chat: &Person,
+        author: Option<&Person>,
         whatsapp_id: &str,
     ) -> Result<Option<MessageId>, PortError> {
         let lately = {
             let known = self.known();
-            let is_it = |(of, id): &Address| of.as_ref() == author && id == whatsapp_id;
+            let is_it = |address: &Address| {
+                let same_author = match (&address.author, author) {
+                    (None, None) => true,
+                    (Some(known), Some(author)) => known.is(author),
+                    _ => false,
+                };
+                address.whatsapp_id == whatsapp_id && address.chat.is(chat) && same_author
+            };
             known.lately.iter().find(|(address, _)| is_it(address)).map(|(_, id)| *id)
         };
-        match lately {
-            Some(id) => Ok(Some(id)),
-            None => {
-                let key = keys::whatsapp_id(self.account, self.session, chat, author, whatsapp_id);
-                rows::get(&*self.records, &key).await
-            },
+        if lately.is_some() {
+            return Ok(lately);
         }
+        let key = |chat: &Jid, author: Option<&Jid>| {
+            keys::whatsapp_id(self.account, self.session, chat, author, whatsapp_id)
+        };
+        let Some(author) = author else {
+            return rows::get(&*self.records, &key(&chat.jid, None)).await;
+        };
+        for chat in addresses(chat) {
+            for author in addresses(author) {
+                if let Some(id) = rows::get(&*self.records, &key(&chat, Some(&author))).await? {
+                    return Ok(Some(id));
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn remember(&self, address: Address, id: MessageId) {
@@ -132,14 +155,15 @@ impl JournalSink {
         let Came { chat, from, from_me, whatsapp_id, at } = came;
         let me = self.me();
         if let Some(Quoted { message_id, whatsapp_id, from, .. }) = &mut context.quoted {
-            let author = from.as_ref().filter(|author| !is_me(author, me.as_ref()));
-            *message_id = self.find(&chat.jid, author.map(|author| &author.jid), whatsapp_id).await?;
+            let author = from.as_ref().filter(|author| !me.as_ref().is_some_and(|me| me.is(author)));
+            *message_id = self.find(&chat, author, whatsapp_id).await?;
         }
         let to = match chat.jid.is_person() {
             true => me.unwrap_or_else(|| chat.clone()),
             false => chat.clone(),
         };
-        let address = ((!from_me).then(|| from.jid.clone()), whatsapp_id.clone());
+        let (author, whatsapp_id_here) = ((!from_me).then(|| from.clone()), whatsapp_id.clone());
+        let address = Address { chat: chat.clone(), author, whatsapp_id: whatsapp_id_here };
         let session_id = self.session;
         let receive =
             ReceiveMessage { session_id, chat, from, to, from_me, whatsapp_id, content, context, at };
@@ -155,13 +179,12 @@ impl JournalSink {
         observed: ObservedOperation,
         content: Content,
     ) -> Result<(), PortError> {
-        let ObservedOperation { target, author, operation } = observed;
-        let author = author.map(|author| author.jid);
-        match self.find(&came.chat.jid, author.as_ref(), &target).await? {
+        let ObservedOperation { target, author, operation, as_admin } = observed;
+        match self.find(&came.chat, author.as_ref(), &target).await? {
             None => self.message(came, content, Context::default()).await,
             Some(id) => {
-                let Came { from: by, from_me: by_me, at, .. } = came;
-                let observed = ObserveOperation { operation, by, by_me, at };
+                let Came { chat, from: by, from_me: by_me, at, .. } = came;
+                let observed = ObserveOperation { operation, by, by_me, chat, as_admin, at };
                 self.outcomes.observed(self.account, self.session, id, observed).await
             },
         }
@@ -172,8 +195,17 @@ impl JournalSink {
     }
 }
 
-fn is_me(person: &Person, me: Option<&Person>) -> bool {
-    me.is_some_and(|me| me.jid == person.jid || (me.lid.is_some() && me.lid == person.lid))
+/// The addresses under which somebody may be known.
+fn addresses(person: &Person) -> Vec<Jid> {
+    let phone = person.phone.clone().map(Jid::Phone);
+    let lid = person.lid.clone().map(Jid::Lid);
+    let mut all = vec![person.jid.clone()];
+    for other in [phone, lid].into_iter().flatten() {
+        if person.jid.is_person() && !all.contains(&other) {
+            all.push(other);
+        }
+    }
+    all
 }
 
 /// True for a conversation whose messages the session does not record.

@@ -48,6 +48,20 @@ pub(crate) enum Outcome {
     Receipt { session: SessionId, whatsapp_id: String, chat: Person, receipt: RecordReceipt },
 }
 
+impl Outcome {
+    /// The message, where it is of something that was done to one.
+    fn operation_on(&self) -> Option<MessageId> {
+        let (Self::Sent { sent, .. }
+        | Self::Failed { sent, .. }
+        | Self::Expired { sent, .. }
+        | Self::Over { sent, .. }) = self
+        else {
+            return None;
+        };
+        sent.operation_id.is_some().then_some(sent.message_id)
+    }
+}
+
 enum Item {
     Entry(Box<Entry>),
     /// Answered when everything before it is recorded.
@@ -89,10 +103,14 @@ impl Lanes {
         (Self { lanes: Arc::new(lanes), clock }, tasks)
     }
 
-    /// Records an outcome. Outcomes with the same WhatsApp id are recorded in the order of these calls.
+    /// Records an outcome. Outcomes with the same WhatsApp id, and those of what is done to the same message, are recorded in
+    /// the order of these calls.
     pub(crate) async fn record(&self, account: AccountId, whatsapp_id: &str, outcome: Outcome) {
         let mut hasher = DefaultHasher::new();
-        whatsapp_id.hash(&mut hasher);
+        match outcome.operation_on() {
+            Some(message) => message.hash(&mut hasher),
+            None => whatsapp_id.hash(&mut hasher),
+        }
         let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or(0);
         let entry = Entry { account, outcome, at: self.clock.now() };
         // A lane ends only with the host, and then WhatsApp's word comes again: what was not recorded is sent again.

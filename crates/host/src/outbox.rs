@@ -3,7 +3,7 @@
 //! One message of a chat is on its way at a time, so that the network always holds a prefix of each chat.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -31,6 +31,9 @@ const SEND_PAUSE: Duration = Duration::from_secs(2);
 
 /// How much later than its order says a row may come, where rows do come late, and still be found by the next hint.
 const LATE: Duration = Duration::from_secs(5);
+
+/// Operations whose receipts are known for what they are. Those of earlier ones look for a message, and give up.
+const OPERATIONS_MAX: usize = 1_024;
 
 /// An open row with its key.
 #[derive(Debug, Clone)]
@@ -76,6 +79,8 @@ pub(crate) struct Outbox {
     last: Option<String>,
     /// How long a message is held back after it was accepted, so that earlier ones that come late go before it.
     settle: Duration,
+    /// What was done to messages lately: receipts for it say nothing of a message.
+    operations: VecDeque<String>,
     /// When the first message that is held back may go.
     settled_at: Option<Instant>,
     /// Rows may stand behind the last one.
@@ -98,6 +103,11 @@ impl Outbox {
         let ids = self.insert(rows, clock)?;
         self.done.retain(|id, _| ids.contains(id));
         Ok(())
+    }
+
+    /// True for something that was done to a message, lately.
+    pub(crate) fn is_operation(&self, whatsapp_id: &str) -> bool {
+        self.operations.iter().any(|id| id == whatsapp_id)
     }
 
     /// Whether the network has said of everything that was sent what became of it.
@@ -191,6 +201,12 @@ impl Outbox {
             }
         }
         for open in &chosen {
+            if let Some(id) = open.row.operation_id() {
+                if self.operations.len() >= OPERATIONS_MAX {
+                    self.operations.pop_front();
+                }
+                self.operations.push_back(id.to_owned());
+            }
             let flight = InFlight { chat: open.row.to.jid.clone(), until: now + ACK_TIMEOUT };
             self.in_flight.insert(open.row.whatsapp_id.clone(), flight);
         }

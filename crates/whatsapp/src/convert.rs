@@ -7,12 +7,12 @@ mod fields;
 mod kinds;
 mod operation;
 
-use wacore::types::message::MessageInfo;
+use wacore::types::message::{EditAttribute, MessageInfo};
 use waproto::whatsapp as wa;
 use waxwing_domain::{Person, Timestamp};
 use whatsapp_rust::types::events::InboundMessage as LibraryMessage;
 
-use crate::inbound::{Inbound, InboundMessage};
+use crate::inbound::{Inbound, InboundMessage, ObservedOperation};
 use crate::outgoing::{Outgoing, OutgoingMessage, SendError};
 
 pub(crate) use address::{KnownAddresses, parties, person, to_library};
@@ -40,7 +40,10 @@ pub(crate) fn inbound(
     let (inner, _) = content::inner(&message.message);
     let from_me = info.source.is_from_me;
     let what = match operation::from_proto(inner, (&chat, &from, from_me), me, state) {
-        Some(observed) => Inbound::Operation(observed, content),
+        Some(observed) => {
+            let as_admin = info.edit == EditAttribute::AdminRevoke;
+            Inbound::Operation(ObservedOperation { as_admin, ..observed }, content)
+        },
         None => Inbound::Message { content, context: Box::new(context_of(&message.message, state)) },
     };
     let push_name = Some(info.push_name.clone()).filter(|name| !name.is_empty());

@@ -60,6 +60,8 @@ pub struct ObservedOperation {
     pub author: Option<Person>,
     /// What was done.
     pub operation: Operation,
+    /// As an administrator of the group: the network says so, and lets nobody else.
+    pub as_admin: bool,
 }
 
 /// The message could not be committed now.

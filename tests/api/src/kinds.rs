@@ -273,3 +273,41 @@ pub async fn bad_kinds(client: &Client) -> Result<()> {
     ensure!(client.all("/messages").await?.is_empty(), "nothing was accepted");
     Ok(())
 }
+
+/// Several messages in one request, each with its own answer, and once whatever is repeated.
+pub async fn a_batch(client: &Client) -> Result<()> {
+    let session = client.connected_session("shop", OWNER).await?;
+    client.make_phone(FRIEND).await?;
+    let text = |text: &str| json!({ "session_id": session, "to": FRIEND, "type": "text", "text": text });
+    let messages = json!({ "messages": [text("one"), text(""), text("two"), 3, text("three")] });
+    let key = [("idempotency-key", "a-batch-of-five")];
+    let first = client.post_with("/messages/batch", &key, messages.clone()).await?;
+    ensure!(first.status == 202, "{first:?}");
+    let statuses = |body: &Value| -> Vec<Value> {
+        body["data"].as_array().into_iter().flatten().map(|entry| entry["status"].clone()).collect()
+    };
+    ensure!(statuses(&first.body) == [202, 422, 202, 422, 202], "{first:?}");
+    ensure!(first.body["data"][1]["error"]["errors"][0]["pointer"] == "/text", "{first:?}");
+    let again = client.post_with("/messages/batch", &key, messages).await?;
+    for index in [0, 2, 4] {
+        ensure!(again.body["data"][index]["message"] == first.body["data"][index]["message"], "{again:?}");
+    }
+    let texts = eventually("three messages", || async {
+        let inbox = client.all(&format!("/sandbox/phones/{FRIEND}/inbox")).await?;
+        let texts: Vec<Value> = inbox.iter().map(|entry| entry["text"].clone()).collect();
+        Ok((texts.len() >= 3).then_some(texts))
+    })
+    .await?;
+    ensure!(texts == ["one", "two", "three"], "in their order, and once: {texts:?}");
+    ensure!(client.all("/messages").await?.len() == 3);
+    for (wrong, field) in [
+        (json!({}), "/messages"),
+        (json!({ "messages": [] }), "/messages"),
+        (json!({ "messages": vec![text("x"); 101] }), "/messages"),
+        (json!({ "messages": [text("x")], "pause": 1 }), "/pause"),
+    ] {
+        let refused = client.post("/messages/batch", wrong).await?;
+        ensure!(refused.status == 422 && refused.body["errors"][0]["pointer"] == field, "{refused:?}");
+    }
+    Ok(())
+}

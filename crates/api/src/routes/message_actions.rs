@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use waxwing_app::{told_events, views::MessageView};
+use waxwing_app::views::MessageView;
 use waxwing_domain::{
     Feature, MessageId, Text,
     content::TEXT_CHARS_MAX,
@@ -14,7 +14,7 @@ use super::{admin_features::stopped, answer, messages::found};
 use crate::{
     Api, Problem,
     extract::{Actor, Body, IdPath, MessagesSend, ValidQuery},
-    shapes::MessageOut,
+    shapes::AcceptedMessageOut,
 };
 
 /// Another text.
@@ -47,7 +47,7 @@ pub(super) struct DeleteQuery {
     whom: Option<String>,
 }
 
-/// Accepts an operation; the answer is the message as it stands, which changes when WhatsApp has acknowledged it.
+/// Accepts an operation. The answer names the message and not what it says: whoever may send need not be allowed to read.
 async fn change(
     api: &Api,
     actor: &Actor<MessagesSend>,
@@ -61,7 +61,7 @@ async fn change(
 }
 
 fn accepted(view: &MessageView) -> Response {
-    answer(StatusCode::ACCEPTED, told_events::message_json(view))
+    answer(StatusCode::ACCEPTED, AcceptedMessageOut::from(view))
 }
 
 /// Edit a message
@@ -70,7 +70,7 @@ fn accepted(view: &MessageView) -> Response {
 /// and will be sent; `message.edited` tells when it was.
 #[utoipa::path(patch, path = "/messages/{id}", operation_id = "editMessage", tag = "messages",
     request_body = EditMessageIn, params(("id" = String, Path, description = "The message's id.")),
-    responses((status = 202, description = "Accepted; the message as it stands", body = MessageOut)))]
+    responses((status = 202, description = "Accepted", body = AcceptedMessageOut)))]
 pub(super) async fn edit_message(
     State(api): State<Api>,
     actor: Actor<MessagesSend>,
@@ -90,7 +90,7 @@ pub(super) async fn edit_message(
 /// it was. WhatsApp's apps take that for some two days.
 #[utoipa::path(delete, path = "/messages/{id}", operation_id = "deleteMessage", tag = "messages",
     params(("id" = String, Path, description = "The message's id."), DeleteQuery),
-    responses((status = 202, description = "Accepted; the message as it stands", body = MessageOut)))]
+    responses((status = 202, description = "Accepted", body = AcceptedMessageOut)))]
 pub(super) async fn delete_message(
     State(api): State<Api>,
     actor: Actor<MessagesSend>,
@@ -112,7 +112,7 @@ pub(super) async fn delete_message(
 /// One that waits to be sent. A message that is on its way just now may arrive nevertheless: then it is `sent`.
 #[utoipa::path(post, path = "/messages/{id}/cancel", operation_id = "cancelMessage", tag = "messages",
     params(("id" = String, Path, description = "The message's id.")),
-    responses((status = 202, description = "Withdrawn; the message as it stands", body = MessageOut)))]
+    responses((status = 202, description = "Withdrawn", body = AcceptedMessageOut)))]
 pub(super) async fn cancel_message(
     State(api): State<Api>,
     actor: Actor<MessagesSend>,
@@ -135,7 +135,7 @@ async fn cancel(api: &Api, actor: &Actor<MessagesSend>, id: MessageId) -> Result
 /// In place of the reaction before. `message.reaction` tells when it was sent.
 #[utoipa::path(put, path = "/messages/{id}/reaction", operation_id = "setReaction", tag = "messages",
     request_body = ReactionIn, params(("id" = String, Path, description = "The message's id.")),
-    responses((status = 202, description = "Accepted; the message as it stands", body = MessageOut)))]
+    responses((status = 202, description = "Accepted", body = AcceptedMessageOut)))]
 pub(super) async fn set_reaction(
     State(api): State<Api>,
     actor: Actor<MessagesSend>,
@@ -152,7 +152,7 @@ pub(super) async fn set_reaction(
 /// Take a reaction back
 #[utoipa::path(delete, path = "/messages/{id}/reaction", operation_id = "removeReaction", tag = "messages",
     params(("id" = String, Path, description = "The message's id.")),
-    responses((status = 202, description = "Accepted; the message as it stands", body = MessageOut)))]
+    responses((status = 202, description = "Accepted", body = AcceptedMessageOut)))]
 pub(super) async fn remove_reaction(
     State(api): State<Api>,
     actor: Actor<MessagesSend>,

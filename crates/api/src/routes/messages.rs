@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
 use waxwing_app::{
-    commands::{NewMessage, Once, Repeatable},
+    commands::{Idempotency, NewMessage, Once, Repeatable},
     ports::Found,
     queries::{self, MessageFilter},
     search::Terms,
@@ -110,7 +110,21 @@ async fn send(
     body: Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     let idempotency = key.of(route, &body.raw);
-    let SendMessage { common, content } = SendMessage::read(body.value, kind)?;
+    Ok(match accept(api, actor, idempotency, kind, body.value).await? {
+        Once::Done(view) => answer(StatusCode::ACCEPTED, AcceptedMessageOut::from(&view)),
+        Once::Repeated(stored) => repeated(stored),
+    })
+}
+
+/// Accepts one message.
+pub(super) async fn accept(
+    api: &Api,
+    actor: &Actor<MessagesSend>,
+    idempotency: Option<Idempotency>,
+    kind: Option<&str>,
+    body: Map<String, Value>,
+) -> Result<Once<MessageView>, Problem> {
+    let SendMessage { common, content } = SendMessage::read(body, kind)?;
     let SendCommon { session_id, to, reply_to, mentions, send_at, view_once, expires_at, metadata } = common;
     if send_at.is_some() {
         return Err(Problem::field("/send_at", "scheduled messages are not available yet"));
@@ -132,16 +146,13 @@ async fn send(
         return Err(Problem::field("/metadata", "expected an object of up to 4 KB"));
     }
     if let Some(stored) = stopped(api, actor, Feature::Sending, idempotency.as_ref()).await? {
-        return Ok(repeated(stored));
+        return Ok(Once::Repeated(stored));
     }
     let new =
         NewMessage { session_id, to, content, reply_to, mentions, view_once: false, expires_at, metadata };
     let kept = |view: &MessageView| kept(StatusCode::ACCEPTED, &AcceptedMessageOut::from(view));
     let repeatable = idempotency.map(|idempotency| Repeatable { idempotency, answer: &kept });
-    Ok(match api.commands.send_message(actor.account(), new, repeatable, &actor.cause()).await? {
-        Once::Done(view) => answer(StatusCode::ACCEPTED, AcceptedMessageOut::from(&view)),
-        Once::Repeated(stored) => repeated(stored),
-    })
+    Ok(api.commands.send_message(actor.account(), new, repeatable, &actor.cause()).await?)
 }
 
 /// Which messages are wanted.

@@ -23,7 +23,7 @@ pub(crate) struct AcceptedMessageOut {
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "text")]
     kind: &'static str,
-    /// `queued`.
+    /// How far it has come: `queued` for one that was just accepted.
     #[schema(value_type = String, example = "queued")]
     status: &'static str,
     /// The id under which WhatsApp will know it.

@@ -64,8 +64,8 @@ impl ContactCard {
         if vcard.0.len() > VCARD_BYTES_MAX {
             return invalid("/vcard", format!("expected at most {VCARD_BYTES_MAX} bytes"));
         }
-        let card = match parse_component(vcard.0.trim()) {
-            Ok(card) if card.name.eq_ignore_ascii_case("VCARD") => card,
+        let card = match unfolded(&vcard.0).map(|lines| parse_component(&lines)) {
+            Some(Ok(card)) if card.name.eq_ignore_ascii_case("VCARD") => card,
             _ => return invalid("/vcard", "expected one vCard, from BEGIN:VCARD to END:VCARD"),
         };
         let of = |name: &str| all(&card, name).into_iter().next();
@@ -96,6 +96,21 @@ impl ContactCard {
             false => invalid("/vcard", format!("expected at most {VCARD_BYTES_MAX} bytes")),
         }
     }
+}
+
+/// The card's lines, whole, and none empty; `None` where one part stands in another. The parser calls itself for each folded or
+/// empty line and for each part, and cards come from strangers.
+fn unfolded(vcard: &str) -> Option<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in vcard.split(['\r', '\n']).filter(|line| !line.trim().is_empty()) {
+        match (line.strip_prefix([' ', '\t']), lines.last_mut()) {
+            (Some(rest), Some(before)) => before.push_str(rest),
+            _ => lines.push(line.trim_start().to_owned()),
+        }
+    }
+    let parts =
+        lines.iter().filter(|line| line.get(..6).is_some_and(|name| name.eq_ignore_ascii_case("BEGIN:")));
+    (parts.count() == 1).then(|| lines.join("\n"))
 }
 
 /// The values of a property, whatever the case of its name.
@@ -161,9 +176,21 @@ mod tests {
         assert_eq!(check(&[card, broken]).unwrap_err().field, "/contacts/1/phones/0");
     }
 
+    #[test]
+    fn folded_lines_are_one_and_neither_empty_lines_nor_parts_go_deep() {
+        let folded = "BEGIN:VCARD\r\nFN:Ada\r\n  Lovelace\r\nEND:VCARD";
+        assert_eq!(ContactCard::parse(text(folded), None).unwrap().name, text("Ada Lovelace"));
+        let empty = format!("BEGIN:VCARD\nFN:Ada{}\nEND:VCARD", "\n".repeat(12_000));
+        assert_eq!(ContactCard::parse(text(&empty), None).unwrap().name, text("Ada"));
+        let spaces = format!("BEGIN:VCARD\nFN:Ada{}\nEND:VCARD", "\n ".repeat(6_000));
+        assert_eq!(ContactCard::parse(text(&spaces), None).unwrap().name, text("Ada"));
+        let nested = "BEGIN:\n".repeat(1_700);
+        assert_eq!(ContactCard::parse(text(&nested), None).unwrap_err().field, "/vcard");
+    }
+
     proptest! {
         #[test]
-        fn any_text_is_a_card_or_none(vcard in "\\PC{0,200}") {
+        fn any_text_is_a_card_or_none(vcard in "(\\PC|[\r\n\t :;]|BEGIN:|VCARD|END:){0,200}") {
             let _ = ContactCard::parse(Text(vcard), None);
         }
 

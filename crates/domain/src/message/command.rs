@@ -196,6 +196,10 @@ pub struct ObserveOperation {
     pub by: Person,
     /// The session's owner did.
     pub by_me: bool,
+    /// In which conversation.
+    pub chat: Person,
+    /// As an administrator of the group, who may take back what others wrote.
+    pub as_admin: bool,
     /// When, by WhatsApp's time.
     pub at: Timestamp,
 }

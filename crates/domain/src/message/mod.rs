@@ -20,7 +20,7 @@ use jiff::Timestamp;
 pub use operation::{EMOJI_BYTES_MAX, Operation, PENDING_MAX};
 use serde::{Deserialize, Serialize};
 
-use crate::{Content, Jid, Person, SessionId};
+use crate::{Content, Jid, Person, SessionId, Text};
 
 /// How far a message has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -159,17 +159,31 @@ pub struct Message {
     /// When the last step happened.
     last_at: Timestamp,
     /// Who wrote it, where the session's owner did not.
-    author: Option<Jid>,
-    /// In a group, whose administrators may take back what others wrote.
-    in_group: bool,
+    author: Option<Person>,
+    /// Where.
+    chat: Option<Person>,
     editable: bool,
     deleted: bool,
-    edited_at: Option<Timestamp>,
+    /// The latest text that it was given, and when.
+    edited: Option<(Timestamp, Text)>,
+    /// How often it was changed.
+    changes: u32,
     /// The latest reaction of each person, and when.
     reactions: BTreeMap<Jid, (String, Timestamp)>,
     /// Operations that WhatsApp has not acknowledged, by their ids.
-    pending: BTreeMap<String, (Operation, Person)>,
+    pending: BTreeMap<String, Pending>,
 }
+
+/// An operation that WhatsApp has not acknowledged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Pending {
+    operation: Operation,
+    by: Person,
+    asked_at: Timestamp,
+}
+
+/// Most changes of one message that are recorded: a stream is read whole.
+pub const CHANGES_MAX: u32 = 2_048;
 
 /// Most people whose reactions to one message are kept: the members of the largest group.
 pub const REACTIONS_MAX: usize = 1_024;
@@ -236,10 +250,7 @@ impl Message {
             (MessageStatus::Canceled, C::Cancel { .. }) => Ok(vec![]),
             (_, C::Cancel { .. }) => Err(MessageError::AlreadySent),
             (_, C::Ask(asked)) => self.ask(asked),
-            (_, C::RecordOperationAck { operation_id, at }) => self
-                .end(operation_id, |address, operation_id, (operation, by)| {
-                    operation.done(address, Some(operation_id), by, at)
-                }),
+            (_, C::RecordOperationAck { operation_id, at }) => self.acknowledge(operation_id, at),
             (_, C::FailOperation { operation_id, code, detail, at }) => {
                 self.end(operation_id, |(session_id, whatsapp_id), operation_id, _| {
                     OperationFailed { session_id, whatsapp_id, operation_id, code, detail, at }.into()
@@ -267,35 +278,64 @@ impl Message {
         };
         match allowed {
             false => Err(MessageError::NotChangeable),
-            true if self.pending.len() >= PENDING_MAX => Err(MessageError::Busy),
+            true if self.pending.len() >= PENDING_MAX || self.changes >= CHANGES_MAX => {
+                Err(MessageError::Busy)
+            },
             true => Ok(vec![asked.into()]),
         }
+    }
+
+    /// WhatsApp has it. It counts from when it was asked for; one that comes after what was asked for later is over.
+    fn acknowledge(&self, operation_id: String, at: Timestamp) -> Result<Vec<MessageEvent>, MessageError> {
+        self.end(operation_id, |address, operation_id, Pending { operation, by, asked_at }| {
+            let later = match &operation {
+                Operation::Edit { .. } => self.edited.as_ref().map(|(at, _)| *at),
+                Operation::React { .. } => self.reactions.get(&by.jid).map(|(_, at)| *at),
+                Operation::Delete => None,
+            };
+            match later.is_some_and(|later| later > asked_at) {
+                true => {
+                    let (session_id, whatsapp_id) = address;
+                    let (code, detail) =
+                        ("superseded".to_owned(), "A later change was made before it.".to_owned());
+                    OperationFailed { session_id, whatsapp_id, operation_id, code, detail, at }.into()
+                },
+                false => operation.done(address, Some(operation_id), by, asked_at),
+            }
+        })
     }
 
     /// An operation ends once.
     fn end(
         &self,
         operation_id: String,
-        event: impl FnOnce((SessionId, String), String, (Operation, Person)) -> MessageEvent,
+        event: impl FnOnce((SessionId, String), String, Pending) -> MessageEvent,
     ) -> Result<Vec<MessageEvent>, MessageError> {
         let Some(pending) = self.pending.get(&operation_id).cloned() else { return Ok(vec![]) };
         self.with_address(|session_id, whatsapp_id| event((session_id, whatsapp_id), operation_id, pending))
     }
 
-    /// What somebody does on a phone is a fact, unless WhatsApp's apps would ignore it, or it is known.
+    /// What somebody does on a phone is a fact, unless WhatsApp's apps would ignore it, or it is known. WhatsApp tells whole
+    /// seconds.
     fn observe(&self, observed: ObserveOperation) -> Result<Vec<MessageEvent>, MessageError> {
-        let ObserveOperation { operation, by, by_me, at } = observed;
+        let ObserveOperation { operation, by, by_me, chat, as_admin, at } = observed;
+        let here = self.chat.as_ref().is_some_and(|known| known.is(&chat));
+        if !here || self.changes >= CHANGES_MAX {
+            return Ok(vec![]);
+        }
         let by_author = match &self.author {
             None => by_me,
-            Some(author) => *author == by.jid,
+            Some(author) => author.is(&by),
         };
+        let since = |last: &Timestamp| last.as_second() <= at.as_second();
         let counts = match &operation {
-            Operation::Edit { .. } => {
-                by_author && self.editable && !self.deleted && self.edited_at.is_none_or(|last| last < at)
+            Operation::Edit { text } => {
+                let is_news = self.edited.as_ref().is_none_or(|(last, known)| since(last) && known != text);
+                by_author && self.editable && !self.deleted && is_news
             },
-            Operation::Delete => !self.deleted && (by_author || self.in_group),
+            Operation::Delete => !self.deleted && (by_author || (as_admin && !chat.jid.is_person())),
             Operation::React { emoji } => match self.reactions.get(&by.jid) {
-                Some((known, last)) => *last <= at && known != emoji,
+                Some((known, last)) => since(last) && known != emoji,
                 None => !emoji.is_empty() && self.reactions.len() < REACTIONS_MAX,
             },
         };
@@ -328,7 +368,7 @@ impl Message {
             },
             MessageEvent::Received(received) => {
                 self.is_about(&received.chat, &received.content);
-                self.author = Some(received.from.jid);
+                self.author = Some(received.from);
                 self.begin(
                     MessageStatus::Delivered,
                     Origin::Contact,
@@ -342,7 +382,7 @@ impl Message {
             },
             MessageEvent::Imported(imported) => {
                 self.is_about(&imported.chat, &imported.content);
-                self.author = (!imported.from_me).then_some(imported.from.jid);
+                self.author = (!imported.from_me).then_some(imported.from);
                 self.begin(imported.status, Origin::History, imported.session_id, imported.whatsapp_id);
             },
             MessageEvent::Sent(sent) => {
@@ -359,11 +399,12 @@ impl Message {
             MessageEvent::Expired(_) => self.status = self.status.advanced(MessageStatus::Expired),
             MessageEvent::Canceled(_) => self.status = self.status.advanced(MessageStatus::Canceled),
             MessageEvent::OperationAsked(asked) => {
-                self.pending.insert(asked.operation_id, (asked.operation, asked.by));
+                let (operation, by, asked_at) = (asked.operation, asked.by, asked.at);
+                self.pending.insert(asked.operation_id, Pending { operation, by, asked_at });
             },
             MessageEvent::OperationFailed(failed) => drop(self.pending.remove(&failed.operation_id)),
             MessageEvent::Edited(edited) => {
-                self.edited_at = self.edited_at.max(Some(edited.at));
+                self.edited = Some((edited.at, edited.text));
                 self.settle(edited.operation_id);
             },
             MessageEvent::Deleted(_) => {
@@ -378,13 +419,14 @@ impl Message {
     }
 
     fn settle(&mut self, operation_id: Option<String>) {
+        self.changes += 1;
         if let Some(id) = operation_id {
             self.pending.remove(&id);
         }
     }
 
     fn is_about(&mut self, chat: &Person, content: &Content) {
-        self.in_group = !chat.jid.is_person();
+        self.chat = Some(chat.clone());
         self.editable = content.is_editable();
     }
 

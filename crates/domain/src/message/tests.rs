@@ -251,8 +251,12 @@ fn react(emoji: &str) -> Operation {
 }
 
 fn observe(operation: Operation, by: &str, second: i64) -> MessageCommand {
-    let by_me = by == "15550002222";
-    MessageCommand::Observe(ObserveOperation { operation, by: person(by), by_me, at: at(second) })
+    MessageCommand::Observe(observed(operation, by, second))
+}
+
+fn observed(operation: Operation, by: &str, second: i64) -> ObserveOperation {
+    let (by_me, chat) = (by == "15550002222", person("15550001111"));
+    ObserveOperation { operation, by: person(by), by_me, chat, as_admin: false, at: at(second) }
 }
 
 fn operation_ack() -> MessageCommand {
@@ -264,7 +268,7 @@ fn what_is_asked_for_counts_when_whatsapp_has_it_and_once() {
     for operation in [edit("hello!"), Operation::Delete, react("👍")] {
         let asked = asked(operation.clone(), None);
         let address = (session(), "3EB0AA".to_owned());
-        let done = operation.done(address, Some("3EB0CC".into()), person("15550002222"), at(11));
+        let done = operation.done(address, Some("3EB0CC".into()), person("15550002222"), at(10));
         given([queued(), sent()])
             .when(MessageCommand::Ask(asked.clone()))
             .then_expect_events(vec![asked.clone().into()]);
@@ -360,14 +364,52 @@ fn what_people_do_on_their_phones_counts_once_and_if_they_may() {
 }
 
 #[test]
-fn an_administrator_takes_back_what_others_wrote_in_a_group() {
+fn an_administrator_takes_back_what_others_wrote_in_a_group_and_nobody_else_does() {
     let group = Person::from_jid(Jid::parse("120363000000000001@g.us").unwrap());
-    let in_group = ReceiveMessage { chat: group.clone(), to: group, ..receive(false) };
+    let in_group = || ReceiveMessage { chat: group.clone(), to: group.clone(), ..receive(false) };
+    let by_admin = ObserveOperation {
+        chat: group.clone(),
+        as_admin: true,
+        ..observed(Operation::Delete, "15550003333", 8)
+    };
     let deleted =
         Operation::Delete.done((session(), "3EB0BB".to_owned()), None, person("15550003333"), at(8));
-    given([in_group.into()])
-        .when(observe(Operation::Delete, "15550003333", 8))
+    given([in_group().into()])
+        .when(MessageCommand::Observe(by_admin.clone()))
         .then_expect_events(vec![deleted]);
+    let by_member = ObserveOperation { as_admin: false, ..by_admin.clone() };
+    let elsewhere = ObserveOperation { chat: person("15550003333"), ..by_admin };
+    for refused in [by_member, elsewhere] {
+        given([in_group().into()]).when(MessageCommand::Observe(refused)).then_expect_events(vec![]);
+    }
+}
+
+#[test]
+fn an_operation_that_is_acknowledged_after_a_later_one_changes_nothing() {
+    let later = OperationAsked { operation_id: "3EB0DD".into(), at: at(11), ..asked(edit("b"), None) };
+    let done =
+        edit("b").done((session(), "3EB0AA".into()), Some("3EB0DD".into()), person("15550002222"), at(11));
+    let superseded = OperationFailed {
+        session_id: session(),
+        whatsapp_id: "3EB0AA".into(),
+        operation_id: "3EB0CC".into(),
+        code: "superseded".into(),
+        detail: "A later change was made before it.".into(),
+        at: at(11),
+    };
+    given([queued(), sent(), asked(edit("a"), None).into(), later.into(), done])
+        .when(operation_ack())
+        .then_expect_events(vec![superseded.into()]);
+}
+
+#[test]
+fn a_message_is_changed_so_many_times() {
+    let liked = |index: u32| {
+        let emoji = if index.is_multiple_of(2) { "👍" } else { "" };
+        react(emoji).done((session(), "3EB0BB".into()), None, person("15550001111"), at(6))
+    };
+    let events = std::iter::once(receive(false).into()).chain((0..CHANGES_MAX).map(liked));
+    given(events).when(observe(react("👍"), "15550001111", 9)).then_expect_events(vec![]);
 }
 
 #[test]

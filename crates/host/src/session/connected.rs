@@ -439,6 +439,9 @@ impl Session {
     }
 
     async fn on_receipt(&self, whatsapp_id: String, chat: &Person, from: &Person, step: Step, at: Timestamp) {
+        if self.outbox.is_operation(&whatsapp_id) {
+            return;
+        }
         let step = match step {
             Step::Delivered => ReceiptStep::Delivered,
             Step::Read => ReceiptStep::Read,

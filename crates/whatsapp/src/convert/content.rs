@@ -33,7 +33,7 @@ pub(crate) fn from_proto(message: &wa::Message) -> Option<Content> {
     if let Some(text) = text {
         return Some(Content::Text { text: Text(text.to_owned()), link_preview: true });
     }
-    if let Some(content) = kinds::from_proto(inner) {
+    if let Some(content) = kinds::from_proto(inner).filter(|content| !content.is_too_large()) {
         return Some(content);
     }
     if let Some(protocol) = inner.protocol_message.as_option() {

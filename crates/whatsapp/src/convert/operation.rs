@@ -48,7 +48,7 @@ pub(crate) fn from_proto(
         // In a chat of two the other one wrote it.
         (false, None) => from_me.then(|| chat.clone()),
     };
-    Some(ObservedOperation { target: key.id.clone()?, author, operation })
+    Some(ObservedOperation { target: key.id.clone()?, author, operation, as_admin: false })
 }
 
 /// What is done, as WhatsApp's message. `author` wrote the message to which it is done, where the owner did not.

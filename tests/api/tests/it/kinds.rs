@@ -37,3 +37,10 @@ async fn what_is_wrong_with_a_kind_is_named() -> Result<()> {
     let waxwing = Waxwing::start(folder.path()).await?;
     kinds::bad_kinds(&waxwing.client()?).await
 }
+
+#[tokio::test]
+async fn a_batch_has_an_answer_for_each_message_and_sends_each_once() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let waxwing = Waxwing::start(folder.path()).await?;
+    kinds::a_batch(&waxwing.client()?).await
+}
