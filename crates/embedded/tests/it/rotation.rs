@@ -237,7 +237,9 @@ async fn a_database_from_before_keeps_its_hashes() {
     let (folder, mut known) = filled(3).await;
     // As the first schema was: the master key is the root of hashes, too.
     let database = Connection::open(folder.path().join("waxwing.db")).unwrap();
-    database.execute_batch("DROP TABLE hash_root; PRAGMA user_version = 1;").unwrap();
+    let later =
+        "DROP TABLE hash_root; DROP TABLE search; DROP TABLE search_documents; DROP TABLE search_names;";
+    database.execute_batch(&format!("{later} PRAGMA user_version = 1;")).unwrap();
     drop(database);
     known.hash = root(&master_key(folder.path())).keyed_hash("purpose", b"data");
     check(folder.path(), &known).await;
