@@ -31,6 +31,9 @@ const PROGRAMS: [&str; 9] = [
     "waxwing-admin",
 ];
 
+/// How often a deployment is tried.
+const START_TRIES: usize = 3;
+
 /// Whom mails come from.
 pub const MAIL_FROM: &str = "waxwing@mail.example";
 
@@ -46,7 +49,20 @@ pub struct Stack {
 impl Stack {
     /// Deploys with so many session hosts, and waits until all of it is ready. `name` is that of the folder with its files,
     /// under the target folder.
+    ///
+    /// A start that fails is tried again, and its log told: the emulator's port is drawn before the emulator takes it, and
+    /// another program may be faster.
     pub async fn start(name: &str, hosts: usize) -> Result<Self> {
+        for _ in 1..START_TRIES {
+            match Self::try_start(name, hosts).await {
+                Ok(stack) => return Ok(stack),
+                Err(error) => eprintln!("the deployment is tried again: {error:#}"),
+            }
+        }
+        Self::try_start(name, hosts).await
+    }
+
+    async fn try_start(name: &str, hosts: usize) -> Result<Self> {
         let python = std::env::var("WAXWING_AWS_PYTHON")
             .context("no Python with the emulator: run `cargo xtask test aws`, which installs it")?;
         for name in PROGRAMS {
@@ -140,6 +156,8 @@ fn fresh_folder(parent: &Path, name: &str) -> Result<PathBuf> {
         }
     }
     let folder = parent.join(format!("{name}-{}", std::process::id()));
+    // Of a try before this one.
+    let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }
