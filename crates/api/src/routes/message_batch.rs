@@ -15,7 +15,7 @@ use crate::{
     extract::{Actor, Body, IdempotencyKey, MessagesSend},
     problem::ProblemBody,
     rate_limit,
-    shapes::{AcceptedMessageOut, SendMessageIn},
+    shapes::AcceptedMessageOut,
 };
 
 /// Most messages of one request.
@@ -27,9 +27,9 @@ const ROUTE: &str = "POST /messages/batch";
 #[schema(as = SendBatch)]
 #[expect(dead_code, reason = "the schema of a body that is read message by message")]
 pub(super) struct SendBatchIn {
-    /// Each as in `sendMessage`.
+    /// Each is a body of `sendMessage`, and judged by itself.
     #[schema(min_items = 1, max_items = 100)]
-    messages: Vec<SendMessageIn>,
+    messages: Vec<Value>,
 }
 
 /// What became of the messages of a batch.
