@@ -129,9 +129,6 @@ impl CalendarEvent {
 }
 
 impl Content {
-    /// Every name of a kind.
-    pub const KINDS: &[&str] = &["text", "location", "contact", "poll", "event", "unsupported"];
-
     /// The name of the kind in the API.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -132,7 +132,7 @@ impl Movie {
                 b"mdia" | b"mvex" => self.inside(reader, found.end, depth + 1)?,
                 b"tkhd" => self.track_header(reader)?,
                 b"hdlr" => {
-                    reader.skip(8)?;
+                    reader.advance(8)?;
                     let handler = reader.take()?;
                     if let Some(track) = self.tracks.last_mut() {
                         track.handler = handler;
@@ -150,7 +150,7 @@ impl Movie {
 
     fn movie_header<R: Read + Seek>(&mut self, reader: &mut Reader<R>) -> Result<(), MediaRefused> {
         let [version, ..]: [u8; 4] = reader.take()?;
-        reader.skip(if version == 1 { 16 } else { 8 })?; // when it was made and changed
+        reader.advance(if version == 1 { 16 } else { 8 })?; // when it was made and changed
         self.timescale = u32::from_be_bytes(reader.take()?);
         let ticks = ticks(reader, version)?;
         self.plays(ticks);
@@ -177,7 +177,7 @@ impl Movie {
         let [version, ..]: [u8; 4] = reader.take()?;
         // Times, the number and the duration; then reserved, layer, group, volume.
         let times = if version == 1 { 32 } else { 20 };
-        reader.skip(times + 16)?;
+        reader.advance(times + 16)?;
         let matrix: [u8; 36] = reader.take()?;
         let (width, height): ([u8; 4], [u8; 4]) = (reader.take()?, reader.take()?);
         // Both are fixed-point numbers with 16 bits behind the point.

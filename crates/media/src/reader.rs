@@ -56,7 +56,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     /// Passes over bytes that are there.
-    pub(crate) fn skip(&mut self, bytes: u64) -> Result<(), MediaRefused> {
+    pub(crate) fn advance(&mut self, bytes: u64) -> Result<(), MediaRefused> {
         if bytes > self.left() {
             return Err(self.cut());
         }
@@ -68,7 +68,7 @@ impl<R: Read + Seek> Reader<R> {
 
     /// To a place at or after this one.
     pub(crate) fn skip_to(&mut self, place: u64) -> Result<(), MediaRefused> {
-        self.skip(place.saturating_sub(self.at))
+        self.advance(place.saturating_sub(self.at))
     }
 
     /// Passes over zeros, which some cameras fill a file up with.

@@ -136,7 +136,7 @@ impl Search for Toy {
             place.map_or(0, |place| place + 1 + usize::from(self.has(Fault::SkipsAfterAPage)))
         });
         let limit = if self.has(Fault::IgnoresTheLimit) { query.limit + 1 } else { query.limit };
-        let found = fitting.iter().skip(behind).take(limit);
+        let found = fitting.get(behind..).unwrap_or_default().iter().take(limit);
         let found: Vec<Found> = found
             .map(|document| Found { committed_at: document.committed_at, message: document.message })
             .collect();

@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub(super) fn shape<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Shape, MediaRefused> {
-    reader.skip(6)?;
+    reader.advance(6)?;
     let [w1, w2, h1, h2, flags, _, _]: [u8; 7] = reader.take()?;
     let mut shape =
         Shape::within_limits(u16::from_le_bytes([w1, w2]).into(), u16::from_le_bytes([h1, h2]).into())?;
@@ -24,12 +24,12 @@ pub(super) fn shape<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Shape, Med
                     u16::from_le_bytes([h1, h2]).into(),
                 )?;
                 skip_colors(reader, flags)?;
-                reader.skip(1)?; // how wide the codes are
+                reader.advance(1)?; // how wide the codes are
                 skip_blocks(reader)?;
                 frames += 1;
             },
             0x21 => {
-                reader.skip(1)?; // what it extends
+                reader.advance(1)?; // what it extends
                 skip_blocks(reader)?;
             },
             0x3B if frames > 0 => break,
@@ -44,7 +44,7 @@ pub(super) fn shape<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Shape, Med
 fn skip_colors<R: Read + Seek>(reader: &mut Reader<R>, flags: u8) -> Result<(), MediaRefused> {
     match flags & 0x80 {
         0 => Ok(()),
-        _ => reader.skip(3 << ((flags & 7) + 1)),
+        _ => reader.advance(3 << ((flags & 7) + 1)),
     }
 }
 
@@ -52,7 +52,7 @@ fn skip_blocks<R: Read + Seek>(reader: &mut Reader<R>) -> Result<(), MediaRefuse
     loop {
         match reader.byte()? {
             0 => return Ok(()),
-            length => reader.skip(length.into())?,
+            length => reader.advance(length.into())?,
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn shape<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Shape, Med
 }
 
 fn picture<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Shape, MediaRefused> {
-    reader.skip(2)?;
+    reader.advance(2)?;
     let (mut shape, mut scans) = (None, 0);
     let mut code = marker(reader)?;
     loop {
@@ -59,9 +59,9 @@ fn picture<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Shape, MediaRefused
                         )));
                     }
                     shape = Some(found);
-                    reader.skip(length - 5)?;
+                    reader.advance(length - 5)?;
                 } else {
-                    reader.skip(length)?;
+                    reader.advance(length)?;
                 }
                 if code == 0xDA {
                     scans += 1;

@@ -14,7 +14,7 @@ use crate::{
 const PIECE: usize = 64 * 1024;
 
 pub(super) fn shape<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Shape, MediaRefused> {
-    reader.skip(8)?;
+    reader.advance(8)?;
     let mut header: Option<(Shape, Pixels)> = None;
     loop {
         let length = u64::from(u32::from_be_bytes(reader.take()?));
@@ -30,15 +30,15 @@ pub(super) fn shape<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Shape, Med
             (_, None) => return Err(corrupt("a PNG that does not begin with its header")),
             (b"IDAT", Some((_, pixels))) => pixels.unfold(reader, length)?,
             (b"IEND", Some((shape, _))) => {
-                reader.skip(length + 4)?;
+                reader.advance(length + 4)?;
                 return Ok(*shape);
             },
             (name, Some((shape, _))) => {
                 shape.animated |= name == b"acTL";
-                reader.skip(length)?;
+                reader.advance(length)?;
             },
         }
-        reader.skip(4)?; // the checksum is the decoder's
+        reader.advance(4)?; // the checksum is the decoder's
     }
 }
 
@@ -103,6 +103,6 @@ impl Pixels {
                 }
             }
         }
-        reader.skip(length)
+        reader.advance(length)
     }
 }

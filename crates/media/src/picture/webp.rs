@@ -11,12 +11,12 @@ use crate::{
 };
 
 pub(super) fn shape<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Shape, MediaRefused> {
-    reader.skip(4)?;
+    reader.advance(4)?;
     let end = 8 + u64::from(u32::from_le_bytes(reader.take()?));
     if end > reader.size() {
         return Err(reader.cut());
     }
-    reader.skip(4)?;
+    reader.advance(4)?;
     let mut shape: Option<Shape> = None;
     while reader.at() + 8 <= end {
         let name: [u8; 4] = reader.take()?;

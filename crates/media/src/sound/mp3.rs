@@ -39,7 +39,7 @@ pub(crate) fn mp3<R: Read + Seek>(mut reader: Reader<R>) -> Result<Facts, MediaR
     if reader.is_next(b"ID3")? {
         let [_, _, _, _, _, flags, a, b, c, d]: [u8; 10] = reader.take()?;
         let length = [a, b, c, d].iter().fold(0, |length, byte| (length << 7) | u64::from(byte & 0x7F));
-        reader.skip(length + if flags & 0x10 == 0 { 0 } else { 10 })?;
+        reader.advance(length + if flags & 0x10 == 0 { 0 } else { 10 })?;
     }
     let left = reader.left();
     let mut window = vec![0; usize::try_from(left).unwrap_or(usize::MAX).min(SEARCHED_MAX)];

@@ -17,16 +17,16 @@ const CHUNKS_MAX: u32 = 100;
 const UNKNOWN: u32 = u32::MAX;
 
 pub(crate) fn wav<R: Read + Seek>(mut reader: Reader<R>) -> Result<Facts, MediaRefused> {
-    reader.skip(12)?;
+    reader.advance(12)?;
     let mut bytes_per_s = None;
     for _ in 0..CHUNKS_MAX {
         let name: [u8; 4] = reader.take()?;
         let length = u32::from_le_bytes(reader.take()?);
         match (&name, bytes_per_s) {
             (b"fmt ", None) if length >= 16 => {
-                reader.skip(8)?;
+                reader.advance(8)?;
                 bytes_per_s = Some(u64::from(u32::from_le_bytes(reader.take()?)));
-                reader.skip(u64::from(length) - 12)?;
+                reader.advance(u64::from(length) - 12)?;
             },
             (b"data", Some(bytes_per_s)) => {
                 let length = if length == UNKNOWN { reader.left() } else { length.into() };
@@ -38,9 +38,9 @@ pub(crate) fn wav<R: Read + Seek>(mut reader: Reader<R>) -> Result<Facts, MediaR
                 };
                 return Ok(Facts { duration: Some(Duration::from_millis(milliseconds)), ..Facts::default() });
             },
-            _ => reader.skip(u64::from(length))?,
+            _ => reader.advance(u64::from(length))?,
         }
-        reader.skip(u64::from(length % 2))?;
+        reader.advance(u64::from(length % 2))?;
     }
     Err(corrupt(format!("a WAV without sound in its first {CHUNKS_MAX} chunks")))
 }

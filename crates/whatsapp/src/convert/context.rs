@@ -14,8 +14,8 @@ use super::{
 };
 
 macro_rules! context_fields {
-    ($message:expr, $access:ident, $($field:ident),+ $(,)?) => {
-        $(if let Some(content) = $message.$field.$access() { return Some(&content.context_info); })+
+    ($message:expr, $($field:ident),+ $(,)?) => {
+        $(if let Some(content) = $message.$field.as_option() { return Some(&content.context_info); })+
     };
 }
 
@@ -23,7 +23,6 @@ macro_rules! context_fields {
 fn context_info(message: &wa::Message) -> Option<&MessageField<wa::ContextInfo>> {
     context_fields!(
         message,
-        as_option,
         extended_text_message,
         image_message,
         video_message,
